@@ -1,0 +1,325 @@
+"""RedisJobs: the front door. One Redis, the jobs that are known here, and the ways to push, run and look at them.
+
+It only puts the parts together; each is made when it is first asked for, so that a producer loads no worker.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack, overload
+
+from redisjobs import config
+from redisjobs.app_config import AppSettings, app_config
+from redisjobs.client import Client, ClientConfig, Push
+from redisjobs.config import Given, RedisConfig
+from redisjobs.errors import ConfigError
+from redisjobs.events import Events
+from redisjobs.jobs.job import NOW, Job, When, after, moment
+from redisjobs.jobs.options import JobOptions
+from redisjobs.jobs.registry import Registry
+from redisjobs.jobs.retry import RetryPolicy
+from redisjobs.lazy import LazyModule
+from redisjobs.middleware.chain import Chain
+from redisjobs.middleware.context import JobContext
+from redisjobs.store.keys import Keys
+from redisjobs.store.stores import AsyncStore, BlockingStore
+
+if TYPE_CHECKING:
+    import pathlib
+
+    from redisjobs import inspector
+    from redisjobs.store import embedded
+    from redisjobs.worker import wiring
+    from redisjobs.worker import worker as workers
+else:
+    embedded = LazyModule("redisjobs.store.embedded")
+    pathlib = LazyModule("pathlib")
+    inspector = LazyModule("redisjobs.inspector")
+    wiring = LazyModule("redisjobs.worker.wiring")
+    workers = LazyModule("redisjobs.worker.worker")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+EventName = Literal["startup", "quiet", "shutdown", "heartbeat", "death", "error"]
+
+
+class RedisJobs:
+    """An app: the jobs that share one Redis.
+
+    `url` is `redis://`, `rediss://` or `unix://`; without one `REDISJOBS_URL`, then `REDIS_URL`, then a private
+    server of this machine that is started when it is first needed (`redisjobs.store.embedded`). Nothing connects
+    before it must.
+
+    The settings are those of `AppConfig`.
+
+    Raises:
+        ConfigError: a setting is unknown or wrong.
+    """
+
+    def __init__(self, url: str | None = None, **settings: Unpack[AppSettings]) -> None:
+        if url is not None and not isinstance(url, str):
+            raise ConfigError(f"url={url!r}: must be a string such as redis://localhost:6379/0")
+        self.config = app_config(settings)
+        self.keys = Keys(self.config.namespace)
+        self.registry = Registry()
+        self.events = Events()
+        self.client_middleware: Chain[Push] = Chain()
+        self.server_middleware: Chain[JobContext] = Chain()
+        self._url = url
+        self._defaults = JobOptions().merge(self.config.defaults)
+        self._lock = threading.RLock()
+        self._server: embedded.EmbeddedServer | None = None
+
+    # -- jobs ---------------------------------------------------------------------------------------------------
+
+    @overload
+    def job(self, function: Callable[P, R], /) -> Job[P, R]: ...
+    @overload
+    def job(self, *, name: str | None = None, **options: Any) -> Callable[[Callable[P, R]], Job[P, R]]: ...
+    def job(self, *functions: Callable[..., Any], name: str | None = None, **options: Any) -> Any:
+        """Make a function, plain or async, a job of this app; with or without parentheses.
+
+        `name` is what stands on the wire, by default the function's module and qualified name. See `JobOptions` for
+        the options.
+
+        Raises:
+            OptionError: an unknown option, a wrong value, or a name that another job has.
+        """
+        merged = self._defaults.merge(options)
+
+        def register(function: Callable[..., Any]) -> Job[..., Any]:
+            made = Job(function, name or _name_of(function), merged, self.client)
+            self.registry.add(made)
+            return made
+
+        return register(*functions) if functions else register
+
+    # -- pushing ------------------------------------------------------------------------------------------------
+
+    def push(
+        self,
+        name: str,
+        args: Sequence[Any] = (),
+        *,
+        at: datetime | float | None = None,
+        delay_s: float | timedelta | None = None,
+        **options: Any,
+    ) -> str | None:
+        """Push a job by its name on the wire, for a class that lives elsewhere: in Ruby, or in another deploy.
+
+        `at` or `delay_s` schedule it. Returns the jid, None if a client middleware stopped it.
+
+        Raises:
+            PayloadError, OptionError: an argument or an option is wrong. Nothing was sent.
+            StoreUnavailableError: Redis did not answer in time. The job may or may not have been stored.
+
+        Cost: one round trip.
+        """
+        return self.push_many(name, (args,), at=at, delay_s=delay_s, **options)[0]
+
+    def push_many(
+        self,
+        name: str,
+        calls: Iterable[Sequence[Any]],
+        *,
+        at: datetime | float | None = None,
+        delay_s: float | timedelta | None = None,
+        **options: Any,
+    ) -> list[str | None]:
+        """Push one job of a name per list of arguments; a thousand in each round trip. See `push`."""
+        return self.client.push_args(name, _lists(calls), self._fields(options), _when(at, delay_s))
+
+    async def apush(
+        self,
+        name: str,
+        args: Sequence[Any] = (),
+        *,
+        at: datetime | float | None = None,
+        delay_s: float | timedelta | None = None,
+        **options: Any,
+    ) -> str | None:
+        """See `push`."""
+        return (await self.apush_many(name, (args,), at=at, delay_s=delay_s, **options))[0]
+
+    async def apush_many(
+        self,
+        name: str,
+        calls: Iterable[Sequence[Any]],
+        *,
+        at: datetime | float | None = None,
+        delay_s: float | timedelta | None = None,
+        **options: Any,
+    ) -> list[str | None]:
+        """See `push_many`."""
+        return await self.client.apush_args(name, _lists(calls), self._fields(options), _when(at, delay_s))
+
+    # -- running ------------------------------------------------------------------------------------------------
+
+    def worker(
+        self,
+        queues: Iterable[str] | None = None,
+        concurrency: int | None = None,
+        **settings: Any,
+    ) -> workers.Worker:
+        """Return a worker to run in this process: `with app.worker(queues=["mailers"], concurrency=5): ...`.
+
+        It starts on entering and stops on leaving: running jobs get `timeout_s` seconds, then they are given back.
+        Queues may carry weights (`"critical,3"`). For `settings` see `WorkerConfig`; the environment's
+        `REDISJOBS_...` are read too, and are weaker.
+
+        Raises:
+            ConfigError: a setting is unknown or wrong.
+        """
+        given = {"queues": list(queues) if queues is not None else None, "concurrency": concurrency, **settings}
+        told = Given("worker(...)", {name: value for name, value in given.items() if value is not None})
+        return self.build_worker(config.build(config.from_environment(), told), embedded=True)
+
+    def build_worker(self, settings: config.WorkerConfig, *, embedded: bool) -> workers.Worker:
+        """Return a worker with complete settings; `embedded`: it shares its process, and takes no signals from Ruby."""
+        parts = wiring.Wiring(
+            redis=self.redis,
+            keys=self.keys,
+            dead=self.config.dead,
+            registry=self.registry,
+            chain=self.server_middleware,
+            events=self.events,
+            policy=RetryPolicy(self.config.wire, self.config.max_retries),
+        )
+        return workers.Worker(parts, settings, embedded=embedded)
+
+    def on(self, event: EventName) -> Callable[[F], F]:
+        """Return a decorator that has a function called at a moment of a worker's life; see `Events`."""
+        return self.events.on(event)
+
+    # -- looking ------------------------------------------------------------------------------------------------
+
+    @property
+    def stats(self) -> inspector.Stats:
+        """The counters and sizes as of now."""
+        return inspector.Stats(self._access)
+
+    def queue(self, name: str = "default") -> inspector.Queue:
+        """One queue, to look into or to clear."""
+        return inspector.Queue(self._access, name)
+
+    @property
+    def queues(self) -> list[inspector.Queue]:
+        """All queues that jobs were ever pushed to and that were not cleared since."""
+        return inspector.all_queues(self._access)
+
+    @property
+    def retries(self) -> inspector.RetrySet:
+        """The failed jobs that wait for their next run."""
+        return inspector.RetrySet(self._access)
+
+    @property
+    def scheduled(self) -> inspector.ScheduledSet:
+        """The jobs that wait for their moment."""
+        return inspector.ScheduledSet(self._access)
+
+    @property
+    def dead(self) -> inspector.DeadSet:
+        """The jobs that were given up."""
+        return inspector.DeadSet(self._access)
+
+    @property
+    def processes(self) -> inspector.ProcessSet:
+        """The worker processes that live, Ruby's too."""
+        return inspector.ProcessSet(self._access)
+
+    @property
+    def running(self) -> inspector.WorkSet:
+        """What the workers run at this moment, Ruby's too; as of their last heartbeats."""
+        return inspector.WorkSet(self._access)
+
+    # -- parts --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def client(self) -> Client:
+        """The client that all jobs of this app are pushed by."""
+        limits = ClientConfig(self.config.wire, self.config.max_payload_bytes)
+        return Client(self, self.keys, self.client_middleware, limits)
+
+    @property
+    def redis(self) -> RedisConfig:
+        """Where Redis is; starts the private server if nothing else was named."""
+        return RedisConfig(self.url, timeout_s=self.config.timeout_s)
+
+    @property
+    def url(self) -> str:
+        """The URL of the Redis in use; starts the private server if nothing else was named."""
+        with self._lock:
+            if self._url is None:
+                self._url = config.redis_url()
+            if self._url is None:
+                self._server = embedded.start(self.config.data_folder)
+                self._url = self._server.url
+            return self._url
+
+    @property
+    def server(self) -> embedded.EmbeddedServer | None:
+        """The private server, if one is in use."""
+        return self._server
+
+    @cached_property
+    def store(self) -> BlockingStore:
+        """What pushes of threads go through."""
+        return BlockingStore(self.redis, patience_s=self.config.patience_s)
+
+    @cached_property
+    def astore(self) -> AsyncStore:
+        """What pushes of coroutines go through."""
+        return AsyncStore(self.redis, patience_s=self.config.patience_s)
+
+    def close(self) -> None:
+        """Close idle connections and let go of the private server, if there is one. The app stays usable."""
+        self.store.close()
+        with self._lock:
+            if self._server is not None:
+                self._server.close()
+                self._server, self._url = None, None
+                self.__dict__.pop("store", None)
+                self.__dict__.pop("astore", None)
+
+    async def aclose(self) -> None:
+        """Close the connections that this event loop's coroutines pushed through; to be awaited before it ends."""
+        await self.astore.close()
+
+    @property
+    def _access(self) -> inspector.Access:
+        return inspector.Access(BlockingStore(self.redis), self.keys, self.config.dead, self.config.wire)
+
+    def _fields(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return self._defaults.merge(options).wire_fields()
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    qualified = getattr(function, "__qualname__", type(function).__qualname__).replace("<locals>.", "")
+    module = function.__module__
+    if module == "__main__":  # a worker that imports this script calls it by the file's name
+        main = sys.modules[module]
+        spec = getattr(main, "__spec__", None)
+        module = spec.name if spec is not None else pathlib.Path(getattr(main, "__file__", module)).stem
+    return f"{module}.{qualified}"
+
+
+def _lists(calls: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    lists = []
+    for call in calls:
+        if not isinstance(call, list | tuple):
+            raise TypeError(f"arguments are a list or tuple, such as [1, 'a'], not {call!r:.80}")
+        lists.append(list(call))
+    return lists
+
+
+def _when(at: datetime | float | None, delay_s: float | timedelta | None) -> When:
+    if at is not None and delay_s is not None:
+        raise TypeError("at= and delay_s= exclude each other")
+    if at is not None:
+        return moment(at)
+    return after(delay_s) if delay_s is not None else NOW

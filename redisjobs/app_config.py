@@ -1,0 +1,102 @@
+"""What `RedisJobs(...)` is told: how an app writes to Redis and waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from msgspec import Struct, field
+
+from redisjobs.config import DAY_S, DeadSetConfig, Given, checked, positive, seconds, text
+from redisjobs.lazy import LazyModule
+from redisjobs.wire.times import WIRES, Wire
+
+if TYPE_CHECKING:
+    import pathlib
+else:
+    pathlib = LazyModule("pathlib")
+
+
+class AppSettings(TypedDict, total=False):
+    """What `RedisJobs(...)` takes besides the URL; see `AppConfig`."""
+
+    wire: Wire
+    namespace: str
+    defaults: Mapping[str, Any]
+    max_retries: int
+    max_payload_bytes: int
+    dead_max_jobs: int
+    dead_max_age_s: float
+    timeout_s: float
+    patience_s: float
+    data_folder: pathlib.Path | str | None
+
+
+class AppConfig(Struct, frozen=True):
+    """How an app writes to Redis and waits for it.
+
+    `wire`: whose time unit payloads get: `sidekiq8` (integer milliseconds), `sidekiq7` or `sidekiq6` (float seconds,
+    which every generation reads: right for a mixed fleet). All are read, whatever is written.
+    `namespace`: put before all keys, as redis-namespace does for Sidekiq 6. `defaults`: options of all jobs.
+    `max_retries`: what `retry=True` means. `max_payload_bytes`: larger jobs are refused at enqueue.
+    `timeout_s`: how long to wait for one answer of Redis. `patience_s`: how long a producer goes on asking a Redis
+    that does not answer. `data_folder`: of the private server, if no other is named.
+    """
+
+    wire: Wire = "sidekiq8"
+    namespace: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    max_retries: int = 25
+    max_payload_bytes: int = 1024 * 1024
+    dead_max_jobs: int = 10_000
+    dead_max_age_s: float = 180 * DAY_S
+    timeout_s: float = 5.0
+    patience_s: float = 5.0
+    data_folder: pathlib.Path | None = None
+
+    @property
+    def dead(self) -> DeadSetConfig:
+        return DeadSetConfig(self.dead_max_jobs, self.dead_max_age_s)
+
+
+def app_config(given: Mapping[str, Any]) -> AppConfig:
+    """Check what `RedisJobs(...)` was given.
+
+    Raises:
+        ConfigError: an unknown setting, or a value that is none.
+    """
+    return AppConfig(**checked(Given("RedisJobs(...)", given), _CHECKS))
+
+
+def _wire(value: Any) -> Any:
+    if value not in WIRES:
+        raise ValueError(f"must be one of {', '.join(WIRES)}")
+    return value
+
+
+def _patience(value: Any) -> float:
+    return 0.0 if value == 0 else seconds(value)
+
+
+def _options(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError("must be a dict of job options")
+    return dict(value)
+
+
+def _folder(value: Any) -> pathlib.Path | None:
+    return None if value is None else pathlib.Path(value)
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "wire": _wire,
+    "namespace": text,
+    "defaults": _options,
+    "max_retries": positive,
+    "max_payload_bytes": positive,
+    "dead_max_jobs": positive,
+    "dead_max_age_s": seconds,
+    "timeout_s": seconds,
+    "patience_s": _patience,
+    "data_folder": _folder,
+}

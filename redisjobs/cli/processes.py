@@ -1,0 +1,83 @@
+"""`redisjobs processes`: the workers, and what they run."""
+
+from __future__ import annotations
+
+import click
+
+from redisjobs import clock
+from redisjobs.cli.entries import arguments, entry_json
+from redisjobs.cli.output import cut, duration, echo, echo_json, moment, printable, table
+from redisjobs.cli.session import Session, shared_options
+
+
+@click.command()
+@shared_options
+@click.pass_obj
+def processes(session: Session) -> None:
+    """Show the workers and what they run.
+
+    Ruby's too, as of their last heartbeats.
+    """
+    found, running = list(session.app.processes), list(session.app.running)
+    if session.as_json:
+        echo_json(
+            [
+                {
+                    "identity": process.identity,
+                    "hostname": process.hostname,
+                    "pid": process.pid,
+                    "tag": process.tag,
+                    "labels": process.labels,
+                    "version": process.version,
+                    "concurrency": process.concurrency,
+                    "busy": process.busy,
+                    "queues": process.queues,
+                    "quiet": process.quieted,
+                    "embedded": process.embedded,
+                    "rss_kb": process.rss_kb,
+                    "rtt_us": process.rtt_us,
+                    "beat_at": process.beat_at,
+                    "started_at": process.started_at,
+                    "running": [
+                        {"thread": work.thread, "run_at": work.run_at, **entry_json(work.entry)}
+                        for work in running
+                        if work.process == process.identity
+                    ],
+                }
+                for process in found
+            ]
+        )
+        return
+    if not found:
+        echo("no processes")
+        return
+    now = clock.now()
+    rows = [
+        (
+            cut(printable(process.identity), 60),
+            cut(printable(process.tag), 20),
+            f"{process.busy}/{process.concurrency}",
+            f"{process.rss_kb / 1024:.0f} MB",
+            f"{process.rtt_us / 1000:.1f} ms",
+            moment(process.started_at, now),
+            moment(process.beat_at, now),
+            "embedded" if process.embedded else "quiet" if process.quieted else "",
+            ",".join(process.queues),
+        )
+        for process in found
+    ]
+    headers = ["PROCESS", "TAG", "BUSY", "MEMORY", "REDIS", "STARTED", "BEAT", "", "QUEUES"]
+    echo(table(headers, rows, right=(2, 3, 4)))
+    if running:
+        works = [
+            (
+                cut(printable(work.process), 60),
+                duration(max(0.0, now - work.run_at)),
+                cut(printable(work.queue), 30),
+                cut(printable(work.entry.display_name or "(malformed)"), 40),
+                work.entry.id,
+                arguments(work.entry),
+            )
+            for work in running
+        ]
+        echo("\n" + table(["RUNNING IN", "FOR", "QUEUE", "JOB", "JID", "ARGS"], works, right=(1,)))

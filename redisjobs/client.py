@@ -1,0 +1,214 @@
+"""Client: from a name and arguments to a stored job.
+
+A push is: client middleware, payload, one script. What a producer sends again after a lost answer is stored once.
+Written once as Steps; the methods for threads and those for coroutines (`a...`) run the same ones.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count as counter
+from typing import Any, Protocol
+
+from msgspec import Struct, field
+
+from redisjobs import clock
+from redisjobs.errors import PayloadError, PayloadTooLargeError
+from redisjobs.jobs.job import NOW, When
+from redisjobs.middleware.chain import Chain
+from redisjobs.store.drive import adrive, drive
+from redisjobs.store.keys import Keys
+from redisjobs.store.op import Steps
+from redisjobs.store.ops import queues as ops
+from redisjobs.store.ops.queues import Producer
+from redisjobs.store.stores import AsyncStore, BlockingStore
+from redisjobs.wire import arguments, payload
+from redisjobs.wire.times import Wire, stamp
+
+log = logging.getLogger("redisjobs")
+
+BATCH = 1000  # jobs in one script: Lua passes some thousands of arguments on at most
+
+
+class Push(Struct):
+    """One job on its way to Redis, as client middleware sees it; `fields` may be changed until it hands over."""
+
+    fields: dict[str, Any]
+    when: When = NOW
+
+    @property
+    def name(self) -> str:
+        return str(self.fields["class"])
+
+    @property
+    def jid(self) -> str:
+        return str(self.fields["jid"])
+
+    @property
+    def queue(self) -> str:
+        return str(self.fields["queue"])
+
+    @property
+    def args(self) -> list[Any]:
+        return self.fields["args"]  # type: ignore[no-any-return]
+
+
+class ClientConfig(Struct, frozen=True):
+    """How payloads are written: whose time unit, and how large they may be."""
+
+    wire: Wire = "sidekiq8"
+    max_payload_bytes: int = 1024 * 1024
+    warn_payload_bytes: int = 64 * 1024
+
+
+class Stores(Protocol):
+    """Where a client sends to; asked anew for each push, since it may be made only then."""
+
+    @property
+    def store(self) -> BlockingStore: ...
+    @property
+    def astore(self) -> AsyncStore: ...
+
+
+class _Producers(Struct):
+    """Producers that nobody uses at the moment; a new process makes its own."""
+
+    free: deque[Producer] = field(default_factory=deque)
+    pid: int = 0
+    base: str = ""
+    numbers: Any = None
+
+    def take(self) -> Producer:
+        if self.pid != os.getpid():
+            self.pid, self.base, self.numbers, self.free = os.getpid(), payload.new_jid(), counter(), deque()
+        try:
+            return self.free.pop()
+        except IndexError:
+            return Producer(f"{self.base}-{next(self.numbers)}")
+
+
+class Client:
+    """Pushes jobs, by name or as `Job` asks for it. Safe to use from any thread and any event loop."""
+
+    def __init__(self, stores: Stores, keys: Keys, chain: Chain[Push], config: ClientConfig) -> None:
+        self._stores = stores
+        self._keys = keys
+        self._chain = chain
+        self._config = config
+        self._producers = _Producers()
+
+    def push_args(
+        self, name: str, calls: Sequence[list[Any]], fields: Mapping[str, Any], when: When = NOW
+    ) -> list[str | None]:
+        """Push one job per list of arguments; return their jids, None where a client middleware stopped one.
+
+        Raises:
+            PayloadError: one of the arguments is not plain JSON, or the job too large. Nothing was sent.
+            StoreUnavailableError: Redis did not answer in time. Jobs may or may not have been stored.
+        """
+        return drive(self._push(self._build(name, calls, fields, when)), self._stores.store)
+
+    async def apush_args(
+        self, name: str, calls: Sequence[list[Any]], fields: Mapping[str, Any], when: When = NOW
+    ) -> list[str | None]:
+        """See `push_args`."""
+        return await adrive(self._push(self._build(name, calls, fields, when)), self._stores.astore)
+
+    def _build(self, name: str, calls: Iterable[list[Any]], fields: Mapping[str, Any], when: When) -> list[Push]:
+        if not isinstance(name, str) or not name:
+            raise PayloadError("class", f"the name of a job is a string, not {name!r}")
+        now = clock.now()
+        if when.at is not None and when.at <= now:
+            when = NOW
+        lists = [arguments.check(call) for call in calls]
+        created_at = stamp(now, self._config.wire)
+        built = []
+        for args, jid in zip(lists, payload.new_jids(len(lists)), strict=True):
+            members = {**fields, "args": args, "class": name, "jid": jid, "created_at": created_at}
+            built.append(Push(members, when))
+        return built
+
+    def _push(self, pushes: list[Push]) -> Steps[list[str | None]]:
+        if not len(self._chain):
+            yield from self._store_all(pushes)
+            return [push.jid for push in pushes]
+        return (yield from self._push_wrapped(pushes))
+
+    def _push_wrapped(self, pushes: list[Push]) -> Steps[list[str | None]]:
+        """Run each push's middleware until it hands over, store them all, then run each to its end."""
+        waiting: list[tuple[int, Push, Steps[Any]]] = []
+        results: list[str | None] = [None] * len(pushes)
+        for at, push in enumerate(pushes):
+            steps = self._chain.wrap(push)
+            if (yield from _until_handed_over(steps, None)):
+                waiting.append((at, push, steps))
+        try:
+            yield from self._store_all([push for _, push, _ in waiting])
+        except Exception as error:
+            for _, _, steps in waiting:
+                yield from _until_handed_over(steps, error)
+            raise
+        for at, push, steps in waiting:
+            results[at] = push.jid
+            yield from _until_handed_over(steps, push.jid)
+        return results
+
+    def _store_all(self, pushes: Sequence[Push]) -> Steps[None]:
+        """Store pushes in batches, those of one queue together; all are written before one is sent."""
+        groups: dict[str | None, list[tuple[Push, bytes]]] = {}
+        for push in pushes:
+            queue = push.queue if push.when is NOW else None
+            groups.setdefault(queue, []).append((push, self._encode(push)))
+        for queue, group in groups.items():
+            for start in range(0, len(group), BATCH):
+                yield from self._store_batch(queue, group[start : start + BATCH])
+
+    def _store_batch(self, queue: str | None, batch: Sequence[tuple[Push, bytes]]) -> Steps[None]:
+        producer = self._producers.take()
+        if queue is None:
+            jobs = [(_due(push.when), raw) for push, raw in batch]
+            yield from ops.schedule(self._keys, jobs, producer=producer)
+        else:
+            yield from ops.push(self._keys, queue, [raw for _, raw in batch], producer=producer)
+        self._producers.free.append(producer)  # not after an error: its last push may still be under way
+
+    def _encode(self, push: Push) -> bytes:
+        if push.when is NOW:
+            push.fields["enqueued_at"] = stamp(clock.now(), self._config.wire)
+        raw = payload.encode(push.fields)
+        if len(raw) > self._config.warn_payload_bytes:
+            if len(raw) > self._config.max_payload_bytes:
+                raise PayloadTooLargeError(
+                    "args",
+                    f"the payload of {push.name} has {len(raw):,} bytes, more than max_payload_bytes="
+                    f"{self._config.max_payload_bytes:,}; store the data elsewhere and pass a reference",
+                )
+            log.warning("large payload", extra={"class": push.name, "jid": push.jid, "bytes": len(raw)})
+        return raw
+
+
+def _until_handed_over(steps: Steps[Any], value: Any) -> Steps[bool]:
+    """Run middleware until it hands over (True) or ends (False); an error is raised at its yield."""
+    try:
+        wanted = steps.throw(value) if isinstance(value, Exception) else steps.send(value)
+        while wanted is not None:
+            try:
+                reply = yield wanted
+            except BaseException as error:
+                wanted = steps.throw(error)
+            else:
+                wanted = steps.send(reply)
+    except StopIteration:
+        return False
+    except Exception as error:
+        if error is value:  # it let the error pass, as it should
+            return False
+        raise
+    return True
+
+
+def _due(when: When) -> str:
+    return f"{when.at:.6f}" if when.at is not None else f"+{when.delay_s:.6f}"

@@ -1,0 +1,302 @@
+"""Settings, checked once and then frozen.
+
+What a source gave is merged by `merged`, weakest first; `build` makes the settings of a worker of it. Nothing else in
+the package reads the environment, and nothing changes after start.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+
+from redisjobs.errors import ConfigError
+from redisjobs.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import difflib
+    import tomllib
+    from pathlib import Path
+else:
+    difflib = LazyModule("difflib")
+    tomllib = LazyModule("tomllib")
+
+DAY_S = 86_400.0
+PREFIX = "REDISJOBS_"
+
+
+class RedisConfig(Struct, frozen=True):
+    """Where Redis is and how long to wait for it.
+
+    `url` is `redis://`, `rediss://` (TLS) or `unix://`, with user, password and database as redis-py reads them.
+    """
+
+    url: str
+    timeout_s: float = 5.0
+    connect_timeout_s: float = 3.0
+
+
+class DeadSetConfig(Struct, frozen=True):
+    """How much the dead set keeps: entries and age. The defaults are Sidekiq's."""
+
+    max_jobs: int = 10_000
+    max_age_s: float = 180 * DAY_S
+
+
+class CapsuleConfig(Struct, frozen=True):
+    """Some queues, how they are ordered, and how many of their jobs run at once.
+
+    Weights as Sidekiq's: all 0 is strict order, all 1 is random, anything else weighted random.
+    """
+
+    name: str
+    queues: tuple[tuple[str, int], ...] = (("default", 0),)
+    concurrency: int = 10
+
+    @property
+    def mode(self) -> str:
+        """`strict`, `random` or `weighted`."""
+        weights = {weight for _, weight in self.queues}
+        if weights <= {0}:
+            return "strict"
+        return "random" if weights == {1} else "weighted"
+
+
+class WorkerConfig(Struct, frozen=True):
+    """Everything a worker process is told, but its Redis and its jobs."""
+
+    capsules: tuple[CapsuleConfig, ...] = (CapsuleConfig("default"),)
+    timeout_s: float = 25.0
+    environment: str = "development"
+    tag: str = ""
+    labels: tuple[str, ...] = ()
+    heartbeat_ttl_s: float = 60.0
+    max_poll_s: float = 0.2
+    reap_s: float = 60.0
+    max_recoveries: int = 3
+    job_log: bool = True
+
+    @property
+    def heartbeat_s(self) -> float:
+        """Seconds between heartbeats; a dozen must be missed before a process counts as gone."""
+        return self.heartbeat_ttl_s / 12
+
+    @property
+    def concurrency(self) -> int:
+        """Jobs at once in all capsules together."""
+        return sum(capsule.concurrency for capsule in self.capsules)
+
+
+class Given(Struct, frozen=True):
+    """What one source said: the settings by name, and what to call the source when one of them is wrong."""
+
+    source: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def from_environment(environ: Mapping[str, str] = os.environ) -> Given:
+    """Read `REDISJOBS_CONCURRENCY`, `REDISJOBS_QUEUES="critical,3 default"` and so on."""
+    values: dict[str, Any] = {}
+    for name in _SETTINGS:
+        text = environ.get(PREFIX + name.upper())
+        if text:
+            values[name] = text.split() if name in ("queues", "labels", "require") else text
+    return Given("the environment", values)
+
+
+def redis_url(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return what `REDISJOBS_URL`, or else `REDIS_URL`, says."""
+    return environ.get(PREFIX + "URL") or environ.get("REDIS_URL") or None
+
+
+def environment_name(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the deployment's name as Ruby's tools find it, `development` if nothing is said."""
+    return next((environ[name] for name in ("APP_ENV", "RAILS_ENV", "RACK_ENV") if environ.get(name)), "development")
+
+
+def host_name(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the name of this host as Sidekiq takes it: the dyno's, else the machine's."""
+    return environ.get("DYNO") or os.uname().nodename
+
+
+def debugging(environ: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether errors of the CLI should show their traceback (`REDISJOBS_DEBUG=1`)."""
+    return bool(environ.get(PREFIX + "DEBUG"))
+
+
+def from_file(path: Path) -> Given:
+    """Read a TOML file: the settings at the top, or under `[redisjobs]`, or, in pyproject, under `[tool.redisjobs]`.
+
+    Raises:
+        ConfigError: no such file, no TOML.
+    """
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; name a file that can be read") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    in_pyproject = path.name == "pyproject.toml"
+    return Given(
+        str(path), found.get("tool", {}).get("redisjobs", {}) if in_pyproject else found.get("redisjobs", found)
+    )
+
+
+def from_pyproject(folder: Path) -> Given:
+    """Read `[tool.redisjobs]` of the nearest pyproject.toml at or above a folder, if there is one."""
+    for parent in (folder, *folder.parents):
+        path = parent / "pyproject.toml"
+        if path.is_file():
+            return from_file(path)
+    return Given("pyproject.toml")
+
+
+def build(*sources: Given) -> WorkerConfig:
+    """Merge what was given, weakest first, and check it.
+
+    Raises:
+        ConfigError: an unknown setting, or a value that is none; names the source and the remedy.
+    """
+    settings: dict[str, Any] = {}
+    for given in sources:
+        settings |= checked(given, _SETTINGS)
+    queues = settings.pop("queues", None) or (("default", 0),)
+    concurrency = settings.pop("concurrency", 10)
+    main = CapsuleConfig("default", queues, concurrency)
+    capsules = (main, *settings.pop("capsules", ()))
+    for name in ("app", "require", "log_format", "log_level", "log_file"):
+        settings.pop(name, None)
+    settings.setdefault("environment", environment_name())
+    return WorkerConfig(capsules=capsules, **settings)
+
+
+def setting(name: str, *sources: Given) -> Any:
+    """Return one setting as the strongest source that names it gave it, checked; None if none does."""
+    for given in reversed(sources):
+        if name in given.values:
+            return checked(Given(given.source, {name: given.values[name]}), _SETTINGS)[name]
+    return None
+
+
+def checked(given: Given, checks: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+    """Return what one source said, each value through the check of its name.
+
+    Raises:
+        ConfigError: a name that has no check, with the nearest one that has, or a value that its check refused.
+    """
+    settings = {}
+    for name, value in given.values.items():
+        if name not in checks:
+            close = difflib.get_close_matches(name, list(checks), n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(checks)}"
+            raise ConfigError(f"{given.source}: no setting is called {name!r}{hint}")
+        try:
+            settings[name] = checks[name](value)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{given.source}: {name} = {value!r}: {error}") from None
+    return settings
+
+
+def parse_queue(text: str | list[Any] | tuple[Any, ...]) -> tuple[str, int]:
+    """Read `name`, `name,weight` or `[name, weight]`; no weight is 0.
+
+    Raises:
+        ValueError: no name, or a weight that is no number from 0 to 1,000.
+    """
+    parts: Sequence[Any] = text.rsplit(",", 1) if isinstance(text, str) else text
+    name, weight = (*parts, 0)[:2] if parts else ("", 0)
+    if not isinstance(name, str) or not name:
+        raise ValueError("a queue needs a name, such as 'critical' or 'critical,3'")
+    try:
+        number = int(str(weight))
+    except (TypeError, ValueError):
+        raise ValueError(f"the weight {weight!r} of queue {name!r} is no whole number") from None
+    if not 0 <= number <= 1000:
+        raise ValueError(f"the weight {number} of queue {name!r} is not from 0 to 1000")
+    return name, number
+
+
+def _queues(value: Any) -> tuple[tuple[str, int], ...]:
+    if isinstance(value, str):
+        value = value.split()
+    found: dict[str, int] = {}
+    for item in value:
+        name, weight = parse_queue(item)
+        found.setdefault(name, weight)
+    return tuple(found.items())
+
+
+def _capsules(value: Any) -> tuple[CapsuleConfig, ...]:
+    if not isinstance(value, Mapping):
+        raise TypeError("capsules are tables of `queues` and `concurrency`, by name")
+    found = []
+    for name, told in value.items():
+        unknown = set(told) - {"queues", "concurrency"}
+        if unknown:
+            raise ValueError(f"capsule {name!r}: no setting is called {min(unknown)!r}")
+        queues = _queues(told.get("queues", ["default"]))
+        found.append(CapsuleConfig(name, queues, positive(told.get("concurrency", 1))))
+    return tuple(found)
+
+
+def positive(value: Any) -> int:
+    """Check a count from 1."""
+    number = int(value)
+    if number < 1 or isinstance(value, bool) or number != float(value):
+        raise ValueError("must be a whole number of at least 1")
+    return number
+
+
+def seconds(value: Any) -> float:
+    """Check a duration above 0."""
+    number = float(value)
+    if not 0 < number < 1e9:
+        raise ValueError("must be a number of seconds above 0")
+    return number
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() in ("1", "true", "yes", "on"):
+        return True
+    if str(value).lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("must be true or false")
+
+
+def text(value: Any) -> str:
+    """Check a string."""
+    if not isinstance(value, str):
+        raise TypeError("must be a string")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(text(item) for item in ([value] if isinstance(value, str) else value))
+
+
+_SETTINGS: dict[str, Any] = {
+    "app": text,
+    "require": _texts,
+    "queues": _queues,
+    "concurrency": positive,
+    "capsules": _capsules,
+    "timeout_s": seconds,
+    "environment": text,
+    "tag": text,
+    "labels": _texts,
+    "heartbeat_ttl_s": seconds,
+    "max_poll_s": seconds,
+    "reap_s": seconds,
+    "max_recoveries": positive,
+    "job_log": _flag,
+    "log_format": text,
+    "log_level": text,
+    "log_file": text,
+}
+
+
+assert set(WorkerConfig.__struct_fields__) - {"capsules"} <= set(_SETTINGS)

@@ -1,0 +1,85 @@
+"""Every exception that redisjobs raises on purpose.
+
+RedisJobsError
+├── PayloadError            these bytes are not a job, or this job cannot be written as one
+│   └── PayloadTooLargeError
+├── ConfigError             a setting is wrong; names its source and the remedy
+│   └── AppNotFoundError    `module:attr` led nowhere
+├── OptionError             a job option is unknown or of the wrong type
+├── UnknownJobError         a name on the wire that nothing here is registered under
+├── StoreError              Redis answered with an error that sending again does not cure
+│   ├── WrongTypeError      a key holds another type than ours
+│   └── StoreUnavailableError   Redis did not answer; nothing says whether it will
+└── EmbeddedError           no private server could be started
+
+JobInterrupted (BaseException)  the worker stops and this job is given back; `except Exception` lets it pass
+"""
+
+from __future__ import annotations
+
+
+class RedisJobsError(Exception):
+    """Base of all errors here; catch this to catch them all."""
+
+
+class PayloadError(RedisJobsError):
+    """These bytes are not a job, or this job cannot be written as one.
+
+    Never retried: the same bytes stay wrong. A producer sees it at once and nothing is sent; a worker moves the
+    bytes to the dead set, whole.
+    """
+
+    def __init__(self, field: str, problem: str, raw: bytes = b"") -> None:
+        super().__init__(field, problem, raw)  # all of them: errors cross processes
+        self.field, self.problem, self.raw = field, problem, raw
+
+    def __str__(self) -> str:
+        text = f"{self.field}: {self.problem}"
+        return f"{text}, in {self.raw[:120]!r}" if self.raw else text
+
+
+class PayloadTooLargeError(PayloadError):
+    """A job is larger than `max_payload_bytes`; pass a reference to the data, not the data."""
+
+
+class ConfigError(RedisJobsError):
+    """A setting is wrong. The text names where it came from and what to write instead."""
+
+
+class AppNotFoundError(ConfigError):
+    """`module:attr` does not lead to a RedisJobs app; the text says what was looked for, and where."""
+
+
+class OptionError(RedisJobsError):
+    """A job option is unknown or of the wrong type; raised when the job is declared, not when it runs."""
+
+
+class UnknownJobError(RedisJobsError):
+    """No job is registered under this name. The worker retries it: another deploy may know it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"no job is registered under the name {self.name!r} in this process"
+
+
+class StoreError(RedisJobsError):
+    """Redis answered with an error that sending again does not cure."""
+
+
+class WrongTypeError(StoreError):
+    """A key holds another type than ours: something else wrote there. Rename or delete that key."""
+
+
+class StoreUnavailableError(StoreError):
+    """Redis did not answer in time, or is loading, full or a replica. What was sent may or may not have happened."""
+
+
+class EmbeddedError(RedisJobsError):
+    """No private Redis could be started; the text says what was tried and how to get one."""
+
+
+class JobInterrupted(BaseException):
+    """Raised inside a running job when its worker must stop; the job has been given back to its queue."""

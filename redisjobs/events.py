@@ -1,0 +1,68 @@
+"""Named moments of a worker's life, and the functions that asked to be called then.
+
+Must not know what a worker or a job is: it only keeps functions by name and calls them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from redisjobs.errors import ConfigError
+from redisjobs.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = LazyModule("difflib")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NAMES = ("startup", "quiet", "shutdown", "heartbeat", "death", "error")
+
+
+class Events:
+    """Functions by the name of the moment they wait for.
+
+    | name | called with | when |
+    |---|---|---|
+    | startup | the worker | before the first job; a generator function may yield the `state` that jobs see, and is
+      resumed at shutdown; an exception keeps the worker from starting |
+    | quiet | the worker | it takes no more jobs |
+    | shutdown | the worker | it is about to stop, running jobs may still go on |
+    | heartbeat | the worker | after each heartbeat that Redis took |
+    | death | the payload (dict), the exception | a job was given up: exhausted, killed or not to be retried |
+    | error | the exception, a dict with `context`, and `jid`, `job`, `queue` where one is concerned | anything failed |
+    """
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, list[Callable[..., Any]]] = {name: [] for name in NAMES}
+
+    def on(self, name: str) -> Callable[[F], F]:
+        """Return a decorator that registers a function under an event's name.
+
+        Raises:
+            ConfigError: no event has this name.
+        """
+        if name not in self._handlers:
+            close = difflib.get_close_matches(name, NAMES, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else "."
+            raise ConfigError(f"no event is called {name!r}{hint} There are: {', '.join(NAMES)}")
+
+        def register(function: F) -> F:
+            self._handlers[name].append(function)
+            return function
+
+        return register
+
+    def handlers(self, name: str) -> list[Callable[..., Any]]:
+        """Return the functions registered under a name, first registered first."""
+        return list(self._handlers[name])
+
+    def emit(self, name: str, *args: Any) -> Iterator[Exception]:
+        """Call every function of a name; yield what they raised. A failing one does not stop the next."""
+        for handler in self._handlers[name]:
+            try:
+                handler(*args)
+            except Exception as error:  # user code
+                yield error

@@ -1,0 +1,33 @@
+"""The data API for people: look into queues and sets, and move, delete or revive what is there. Sync only.
+
+What it lists is what anybody wrote: an entry that is no job is shown as such, and nothing here fails because of it.
+Must not know: workers. It reads what they left in Redis and asks Redis for moves, each atomic per job.
+"""
+
+from redisjobs.inspector.access import Access
+from redisjobs.inspector.entries import JobEntry, SetEntry
+from redisjobs.inspector.processes import Process, ProcessSet
+from redisjobs.inspector.queues import Queue, QueueSummary, all_queues, summaries
+from redisjobs.inspector.sets import DeadSet, JobSet, RetrySet, ScheduledSet
+from redisjobs.inspector.stats import Day, Stats
+from redisjobs.inspector.work import Work, WorkSet
+
+__all__ = [
+    "Access",
+    "Day",
+    "DeadSet",
+    "JobEntry",
+    "JobSet",
+    "Process",
+    "ProcessSet",
+    "Queue",
+    "QueueSummary",
+    "RetrySet",
+    "ScheduledSet",
+    "SetEntry",
+    "Stats",
+    "Work",
+    "WorkSet",
+    "all_queues",
+    "summaries",
+]

@@ -1,0 +1,172 @@
+"""Worker processes, Ruby's and ours, as of their last heartbeats; and what can be asked of them.
+
+What each generation writes: spec, sidekiq.md 2.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from redisjobs.errors import RedisJobsError, WrongTypeError
+from redisjobs.inspector.access import Access
+from redisjobs.store.ops import processes as ops
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process. What it does not say, or says in a form that is none, is empty or 0."""
+
+    identity: str
+    hostname: str
+    pid: int
+    tag: str
+    concurrency: int
+    busy: int
+    queues: tuple[str, ...]
+    quieted: bool
+    rss_kb: int
+    rtt_us: int
+    beat_at: float
+    started_at: float
+    version: str
+    labels: tuple[str, ...]
+    embedded: bool
+    info: Mapping[str, Any] = field(repr=False)
+    _access: Access = field(repr=False, compare=False)
+
+    def quiet(self) -> None:
+        """Have it take no more jobs; it obeys at its next heartbeat, within ten seconds. There is no way back.
+
+        Raises:
+            RedisJobsError: it is embedded in another program, which alone may tell it.
+        """
+        self._signal("TSTP")
+
+    def stop(self) -> None:
+        """Have it end: running jobs get its timeout, then they go back to their queue. Raises as `quiet`."""
+        self._signal("TERM")
+
+    def dump_threads(self) -> None:
+        """Have it write what its threads do to its log. Raises as `quiet`."""
+        self._signal("TTIN")
+
+    def _signal(self, name: str) -> None:
+        if self.embedded:
+            raise RedisJobsError(f"{self.identity} is embedded in another program: end it from there")
+        self._access.run(ops.signal(self._access.keys, self.identity, name))
+
+
+class ProcessSet:
+    """The processes that have a heartbeat, by identity; asks Redis when first looked at."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def __iter__(self) -> Iterator[Process]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return len(self)
+
+    @property
+    def concurrency(self) -> int:
+        """How many jobs they run at most, together."""
+        return sum(process.concurrency for process in self)
+
+    def find(self, identity: str) -> Process | None:
+        """Return the process of an identity; None if it has no heartbeat."""
+        return next((process for process in self if process.identity == identity), None)
+
+    @cached_property
+    def _found(self) -> list[Process]:
+        keys = self._access.keys
+        identities = self._access.run(ops.identities(keys))
+        if not identities:
+            return []
+        told = self._access.gather([ops.info(keys, identity) for identity in identities])
+        return [
+            _process(self._access, identity, fields)
+            for identity, fields in zip(identities, told, strict=True)
+            if not isinstance(fields, WrongTypeError) and fields[0] is not None
+        ]
+
+
+def _process(access: Access, identity: str, fields: Sequence[bytes | None]) -> Process:
+    told = dict(zip(ops.INFO_FIELDS, fields, strict=True))
+    info = _object(told["info"])
+    return Process(
+        identity=identity,
+        hostname=_text(info.get("hostname")),
+        pid=int(_number(info.get("pid"))),
+        tag=_text(info.get("tag")),
+        concurrency=_concurrency(told["concurrency"], info),
+        busy=int(_number(told["busy"])),
+        queues=_queues(info),
+        quieted=told["quiet"] == b"true",
+        rss_kb=int(_number(told["rss"])),
+        rtt_us=int(_number(told["rtt_us"])),
+        beat_at=_number(told["beat"]),
+        started_at=_number(info.get("started_at")),
+        version=_text(info.get("version")),
+        labels=_texts(info.get("labels")),
+        embedded=info.get("embedded") is True,
+        info=info,
+        _access=access,
+    )
+
+
+def _concurrency(own: bytes | None, info: Mapping[str, Any]) -> int:
+    """Each generation says it elsewhere: in a field of its own, in `info`, or per capsule."""
+    if own is not None:
+        return int(_number(own))
+    if info.get("concurrency") is not None:
+        return int(_number(info["concurrency"]))
+    return sum(int(_number(capsule.get("concurrency"))) for capsule in _capsules(info))
+
+
+def _queues(info: Mapping[str, Any]) -> tuple[str, ...]:
+    told = _texts(info.get("queues"))
+    if told:
+        return told
+    weights = [capsule.get("weights") for capsule in _capsules(info)] or info.get("weights")
+    listed = weights if isinstance(weights, list) else [weights]
+    return tuple(dict.fromkeys(name for one in listed if isinstance(one, dict) for name in one))
+
+
+def _capsules(info: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = info.get("capsules")
+    return [one for one in found.values() if isinstance(one, dict)] if isinstance(found, dict) else []
+
+
+def _object(raw: bytes | None) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(raw or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _number(value: Any) -> float:
+    try:
+        number = float(value or 0)
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return number if -1e18 < number < 1e18 else 0.0
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()

@@ -1,0 +1,265 @@
+"""The retry, schedule and dead sets: look, move on, bury, delete.
+
+Every move is atomic per job and on the exact bytes: who removes a job moves it, so nothing here loses or doubles one
+while workers, Ruby's too, work on the same set. What is no job is never moved as if it were one.
+
+Unlike Ruby's API, `kill` calls no death handlers: they belong to workers, and there is none here.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from redisjobs import clock
+from redisjobs.errors import PayloadError, WrongTypeError
+from redisjobs.inspector.access import Access
+from redisjobs.inspector.entries import RAW_ID, SetEntry
+from redisjobs.inspector.pages import PAGE, walk
+from redisjobs.store.keys import Keys
+from redisjobs.store.op import Together
+from redisjobs.store.ops import sets as ops
+from redisjobs.wire import deadletter, payload
+from redisjobs.wire.times import stamp
+
+log = logging.getLogger("redisjobs")
+
+_PLAIN = re.compile(r"[\w-]+", re.ASCII)
+_MOST_RETRIES = 1_000_000_000  # more than that is no count: it stays as it is
+
+STEP = 100  # jobs that one round trip of a bulk move takes
+SCAN = 1000
+
+Left: TypeAlias = Callable[[SetEntry, str], None]
+"""Called with an entry that a bulk move left where it is, and why."""
+
+
+def log_left(entry: SetEntry, reason: str) -> None:
+    """Say in the log that an entry was left where it is."""
+    log.warning("left where it is", extra={"entry": entry.id, "reason": reason})
+
+
+class JobSet:
+    """What the three sets have in common. Each look asks Redis; a job that moves meanwhile may be missed."""
+
+    newest_first = False
+    title = ""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._keys = access.keys
+        self._key = self._key_in(access.keys)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return self._access.run(ops.size(self._key))
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __bool__(self) -> bool:  # an empty set is a set
+        return True
+
+    def __iter__(self) -> Iterator[SetEntry]:
+        """Give all entries, the soonest first (of the dead the newest), a page per round trip."""
+        return walk(self._page, grows_in_front=False)
+
+    def page(self, offset: int = 0, limit: int = PAGE) -> list[SetEntry]:
+        """Return some entries, in the order of iteration."""
+        return self._page(offset, limit)[1]
+
+    def find(self, jid: str) -> SetEntry | None:
+        """Return the job of a jid, or the entry of an `id`; the first in order if there are some. Cost: O(size)."""
+        if jid.startswith(RAW_ID) or not _PLAIN.fullmatch(jid):  # no jid, or one that JSON may write otherwise
+            return next((entry for entry in self if entry.id == jid), None)
+        found = [entry for entry in self.scan(jid) if entry.jid == jid]
+        return min(found, key=lambda entry: -entry.score if self.newest_first else entry.score, default=None)
+
+    def scan(self, text: str) -> Iterator[SetEntry]:
+        """Give all entries whose bytes contain a text, in no order. Cost: O(size), done by Redis in small steps."""
+        cursor, seen = None, set()
+        while cursor != 0:
+            cursor, members = self._access.run(ops.search(self._key, cursor or 0, text=text, count=SCAN))
+            for raw, score in members:
+                if raw not in seen:  # Redis may give one twice
+                    seen.add(raw)
+                    yield SetEntry(raw, score=score)
+
+    def enqueue(self, job: str | SetEntry, *, queue: str | None = None) -> bool:
+        """Put one job into its queue now, by its jid or as it was listed; False if it is not here any more.
+
+        `queue` overrides the one that the job names. Of the envelope that a worker put around malformed bytes, the
+        bytes go back as they came.
+
+        Raises:
+            PayloadError: it is no job that could run, or names no queue. It stays where it is.
+        """
+        entry = self._entry(job)
+        if entry is None:
+            return False
+        target, raw = self._revived(entry, queue)
+        return self._access.run(ops.promote(self._keys, self._key, target, [(entry.raw, raw)])) > 0
+
+    def enqueue_all(self, *, queue: str | None = None, left: Left = log_left) -> int:
+        """Put all jobs that are here now into their queues, the soonest (of the dead the oldest) first.
+
+        Returns how many were moved; what cannot be is left here, and `left` is told. Cost: a round trip per 100 jobs
+        and queue.
+        """
+
+        def move(entries: list[SetEntry]) -> tuple[int, list[SetEntry]]:
+            moves: dict[str, list[tuple[SetEntry, bytes]]] = {}
+            kept = []
+            for entry in entries:
+                try:
+                    target, raw = self._revived(entry, queue)
+                except PayloadError as error:
+                    kept.append(entry)
+                    left(entry, f"{error.field}: {error.problem}")
+                else:
+                    moves.setdefault(target, []).append((entry, raw))
+            moved = 0
+            for target, pairs in moves.items():
+                raws = [(entry.raw, raw) for entry, raw in pairs]
+                try:
+                    moved += self._access.run(ops.promote(self._keys, self._key, target, raws))
+                except WrongTypeError as error:
+                    kept += [entry for entry, _ in pairs]
+                    for entry, _ in pairs:
+                        left(entry, str(error))
+            return moved, kept
+
+        return self._in_steps(move)
+
+    def delete(self, job: str | SetEntry) -> bool:
+        """Delete one job, by its jid or as it was listed; False if it is not here any more."""
+        entry = self._entry(job)
+        return entry is not None and self._access.run(ops.remove(self._key, [entry.raw])) > 0
+
+    def clear(self) -> int:
+        """Delete all jobs; return how many."""
+        return self._access.run(ops.clear(self._key))
+
+    def _key_in(self, keys: Keys) -> str:
+        raise NotImplementedError
+
+    def _page(self, start: int, count: int) -> tuple[int, list[SetEntry]]:
+        if count <= 0:
+            return self.size, []
+        return self._ranked(start, count, self.newest_first)
+
+    def _ranked(self, start: int, count: int, newest_first: bool) -> tuple[int, list[SetEntry]]:
+        read = ops.page(self._key, start=start, stop=start + count - 1, newest_first=newest_first)
+        size, members = self._access.run(Together((ops.size(self._key), read), atomic=True))
+        return size, [SetEntry(raw, score=score) for raw, score in members]
+
+    def _in_steps(self, move: Callable[[list[SetEntry]], tuple[int, list[SetEntry]]]) -> int:
+        """Move what is here now, lowest score first; `move` returns how many went, and which ones it left."""
+        moved, kept, remaining = 0, 0, self.size  # no more than these: a job may come back at once
+        while remaining > 0:
+            _, entries = self._ranked(kept, min(STEP, remaining), False)
+            if not entries:
+                break
+            went, stayed = move(entries)
+            moved, kept, remaining = moved + went, kept + len(stayed), remaining - len(entries)
+        return moved
+
+    def _entry(self, job: str | SetEntry) -> SetEntry | None:
+        return self.find(job) if isinstance(job, str) else job
+
+    def _revived(self, entry: SetEntry, queue: str | None) -> tuple[str, bytes]:
+        """Return the queue that an entry goes to, and its bytes as they go; raises PayloadError if it cannot."""
+        if entry.problem is not None:
+            raise entry.problem
+        fields = entry.payload or {}
+        target = fields.get("queue", "default") if queue is None else queue
+        if not isinstance(target, str) or not target:
+            raise PayloadError("queue", "not the name of a queue: say which", entry.raw)
+        return target, payload.change(entry.raw, self._changes(entry), drop=("at",))
+
+    def _changes(self, entry: SetEntry) -> dict[str, int | float]:
+        return {"enqueued_at": stamp(clock.now(), self._access.wire)}
+
+
+class _Failed(JobSet):
+    """Jobs that failed: one that is enqueued by hand gets the attempt back that led here, as in Ruby."""
+
+    def _changes(self, entry: SetEntry) -> dict[str, int | float]:
+        changes = super()._changes(entry)
+        count = entry.retry_count
+        if count is not None and abs(count) <= _MOST_RETRIES:
+            changes["retry_count"] = count - 1
+        return changes
+
+
+class _Waiting(JobSet):
+    """Jobs that wait for a moment, and may be given up instead."""
+
+    def kill(self, job: str | SetEntry) -> bool:
+        """Move one job to the dead set, unchanged; False if it is not here any more. Calls no death handlers.
+
+        Bytes that are no job go as a worker would bury them: bare, or in an envelope where they would crash a page.
+        """
+        entry = self._entry(job)
+        return entry is not None and self._bury([entry]) > 0
+
+    def kill_all(self) -> int:
+        """Move all jobs that are here now to the dead set; return how many. Calls no death handlers."""
+        return self._in_steps(lambda entries: (self._bury(entries), []))
+
+    def _bury(self, entries: list[SetEntry]) -> int:
+        moves = [(entry.raw, self._buried(entry)) for entry in entries]
+        return self._access.run(ops.bury(self._keys, self._key, moves, dead=self._access.dead))
+
+    def _buried(self, entry: SetEntry) -> bytes:
+        if entry.problem is None:
+            return entry.raw
+        queue = entry.queue or "default"
+        return deadletter.wrap(entry.raw, entry.problem, queue=queue, at=clock.now(), wire=self._access.wire)
+
+
+class RetrySet(_Waiting, _Failed):
+    """The failed jobs that wait for their next run."""
+
+    title = "the retry set"
+
+    def _key_in(self, keys: Keys) -> str:
+        return keys.retry
+
+
+class ScheduledSet(_Waiting):
+    """The jobs that wait for their moment."""
+
+    title = "the schedule"
+
+    def _key_in(self, keys: Keys) -> str:
+        return keys.schedule
+
+
+class DeadSet(_Failed):
+    """The jobs that were given up, and bytes that never were a job."""
+
+    newest_first = True
+    title = "the dead set"
+
+    def _key_in(self, keys: Keys) -> str:
+        return keys.dead
+
+    def _revived(self, entry: SetEntry, queue: str | None) -> tuple[str, bytes]:
+        original = entry.original
+        if original is not None:
+            return queue or entry.queue or "default", original
+        if entry.problem is None:
+            return super()._revived(entry, queue)
+        target = queue or entry.queue
+        if not target:
+            raise PayloadError(
+                entry.problem.field, f"{entry.problem.problem}; say which queue it goes back to", entry.raw
+            )
+        return target, entry.raw

@@ -1,0 +1,47 @@
+"""From a name on the wire to a job. A name that was not registered leads nowhere: nothing is ever imported by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from redisjobs.errors import OptionError, UnknownJobError
+from redisjobs.jobs.job import Job
+
+
+class Registry:
+    """The jobs of one app, by name."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job[Any, Any]] = {}
+
+    def add(self, job: Job[Any, Any]) -> None:
+        """Register a job.
+
+        Raises:
+            OptionError: another function has this name. The same function, imported anew, replaces itself.
+        """
+        known = self._jobs.get(job.name)
+        if known is not None and _origin(known) != _origin(job):
+            raise OptionError(
+                f"two jobs are called {job.name!r}: {_origin(known)} and {_origin(job)}; give one a name="
+            )
+        self._jobs[job.name] = job
+
+    def find(self, name: str) -> Job[Any, Any]:
+        """Return the job of a name.
+
+        Raises:
+            UnknownJobError: there is none.
+        """
+        job = self._jobs.get(name)
+        if job is None:
+            raise UnknownJobError(name)
+        return job
+
+    def __iter__(self) -> Iterator[Job[Any, Any]]:
+        return iter(self._jobs.values())
+
+
+def _origin(job: Job[Any, Any]) -> str:
+    return f"{job.function.__module__}.{getattr(job.function, '__qualname__', job.name)}"

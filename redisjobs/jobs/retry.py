@@ -1,0 +1,194 @@
+"""What becomes of a job that failed: Sidekiq's rules, to the letter (spec: sidekiq.md 1.3, 3.5, 3.6).
+
+Pure: from the payload, the error and the options to the fields that change and where the job goes.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct, field
+
+from redisjobs.jobs.options import JobOptions
+from redisjobs.jobs.outcome import MAX_DELAY_S, Discard, Kill, Retry
+from redisjobs.lazy import LazyModule
+from redisjobs.wire import backtrace, times
+from redisjobs.wire.times import Wire
+
+if TYPE_CHECKING:
+    import random
+    import traceback
+    from types import TracebackType
+else:
+    random = LazyModule("random")
+    traceback = LazyModule("traceback")
+
+log = logging.getLogger("redisjobs")
+
+MAX_MESSAGE = 10_000
+_MOST_RETRIES = 1_000_000
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+class Failure(Struct, frozen=True):
+    """What becomes of a failed job.
+
+    `where`: `retry` after `delay_s` seconds, `dead`, or `gone`. `died`: the death handlers are to be called.
+    """
+
+    where: Literal["retry", "dead", "gone"]
+    changes: dict[str, Any] = field(default_factory=dict)
+    delay_s: float = 0.0
+    died: bool = False
+
+
+class RetryPolicy(Struct, frozen=True):
+    """Decides about failed jobs. `jitter(n)` gives an integer from 0 to n - 1; by default a random one."""
+
+    wire: Wire = "sidekiq8"
+    max_retries: int = 25
+    jitter: Callable[[int], int] | None = None
+
+    def decide(
+        self, payload: Mapping[str, Any], queue: str, error: BaseException, options: JobOptions, now: float
+    ) -> Failure:
+        """Return what becomes of a job that raised `error` when it was run from `queue`."""
+        changes, count = self._changes(payload, queue, error, now)
+        noted = {**payload, **changes}
+        retry = payload.get("retry")
+        if retry is None:
+            retry = options.retry
+        if isinstance(error, Kill):
+            return Failure("dead", changes, died=True)
+        if retry is False:
+            return Failure("gone", changes, died=True)
+        if self._exhausted(noted, retry, count, now):
+            return self._exhaust(noted, changes, error, options)
+        delay_s: Any = error.delay_s if isinstance(error, Retry) else self._asked(noted, count, error, options)
+        if isinstance(delay_s, Kill) or delay_s is Kill:
+            return self._exhaust(noted, changes, error, options)
+        if isinstance(delay_s, Discard) or delay_s is Discard:
+            return Failure("gone", changes, died=True)
+        if isinstance(error, Retry) and delay_s is not None:
+            return Failure("retry", changes, delay_s)
+        base_s = min(delay_s if delay_s is not None else count**4 + 15, MAX_DELAY_S)
+        return Failure("retry", changes, float(base_s + self._jitter_s(count)))
+
+    def _changes(
+        self, payload: Mapping[str, Any], queue: str, error: BaseException, now: float
+    ) -> tuple[dict[str, Any], int]:
+        cause = error.__cause__ if isinstance(error, Retry) and error.__cause__ else error
+        known = payload.get("retry_count")
+        count = 0
+        if isinstance(known, int | float) and not isinstance(known, bool) and known >= 0:
+            count = int(min(known, _MOST_RETRIES)) + 1
+        changes: dict[str, Any] = {
+            "queue": _text_or(payload.get("retry_queue"), queue),
+            "error_message": message_of(cause),
+            "error_class": class_of(cause),
+            "retry_count": count,
+        }
+        if count == 0 or times.seconds(payload.get("failed_at")) is None:
+            changes["failed_at"] = times.stamp(now, self.wire)
+        if count > 0:
+            changes["retried_at"] = times.stamp(now, self.wire)
+        lines = _wanted_lines(payload.get("backtrace"))
+        if lines:
+            changes["error_backtrace"] = backtrace.pack(lines_of(cause)[:lines], self.wire)
+        tags = payload.get("tags")
+        if tags is not None and not isinstance(tags, list):  # Ruby's poller would take it and lose it
+            changes["tags"] = [str(tags)]
+        return changes, count
+
+    def _exhausted(self, payload: Mapping[str, Any], retry: Any, count: int, now: float) -> bool:
+        limit = retry if isinstance(retry, int) and not isinstance(retry, bool) else self.max_retries
+        retry_for = payload.get("retry_for")
+        if isinstance(retry_for, int | float) and not isinstance(retry_for, bool) and retry_for:
+            failed_at = times.seconds(payload.get("failed_at"))
+            over = failed_at is not None and failed_at + retry_for < now
+            return over or (self.wire != "sidekiq8" and count >= limit)
+        return count >= limit
+
+    def _exhaust(
+        self, payload: dict[str, Any], changes: dict[str, Any], error: BaseException, options: JobOptions
+    ) -> Failure:
+        answer: Any = None
+        if options.on_exhausted is not None:
+            try:
+                answer = options.on_exhausted(payload, error)
+            except Exception:  # user code
+                log.exception("on_exhausted failed", extra={"jid": payload.get("jid")})
+        if payload.get("dead") is False or answer is Discard or isinstance(answer, Discard):
+            return Failure("gone", changes, died=True)
+        return Failure("dead", changes, died=True)
+
+    def _asked(self, payload: dict[str, Any], count: int, error: BaseException, options: JobOptions) -> Any:
+        """Return what `retry_in` says: seconds above 0, Kill, Discard, or None for the usual delay."""
+        if options.retry_in is None:
+            return None
+        try:
+            answer = options.retry_in(count, error, payload)
+        except Exception:  # user code
+            log.exception("retry_in failed; the usual delay is used", extra={"jid": payload.get("jid")})
+            return None
+        if isinstance(answer, int | float) and not isinstance(answer, bool):
+            return answer if answer > 0 else None
+        return answer if answer in (Kill, Discard) or isinstance(answer, Kill | Discard) else None
+
+    def _jitter_s(self, count: int) -> int:
+        jitter = self.jitter or random.randrange
+        if self.wire == "sidekiq8":
+            return jitter(10 * (count + 1))
+        return jitter(10) * (count + 1)
+
+
+def message_of(error: BaseException) -> str:
+    """Return an error's text as it may stand in a payload: valid Unicode, at most 10,000 characters."""
+    try:
+        text = str(error)
+    except Exception:  # user code
+        text = "the error's own message could not be read"
+    return _SURROGATES.sub("\ufffd", text[:MAX_MESSAGE])
+
+
+def class_of(error: BaseException) -> str:
+    """Return an error's class as Ruby's pages can print it: `ValueError`, `shop.errors.OutOfStock`."""
+    kind = type(error)
+    name = kind.__qualname__.replace("<locals>.", "").replace("<", "").replace(">", "")
+    return name if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{name}"
+
+
+def lines_of(error: BaseException) -> list[str]:
+    """Return an error's backtrace as Ruby orders it: where it was raised first, `file:line:in function`."""
+    frames = traceback.extract_tb(users_traceback(error))
+    return [f"{frame.filename}:{frame.lineno}:in `{frame.name}'" for frame in reversed(frames)]
+
+
+def users_traceback(error: BaseException) -> TracebackType | None:
+    """Return an error's traceback from the first frame of the job on, without the machinery that called it."""
+    start = step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == _PROCESSOR:
+            start = step.tb_next
+        step = step.tb_next
+    while start is not None and start.tb_frame.f_code.co_filename.startswith(_MACHINERY):
+        start = start.tb_next
+    return start or error.__traceback__
+
+
+_PACKAGE = __file__.rpartition("/jobs/")[0]
+_PROCESSOR = f"{_PACKAGE}/worker/processor.py"
+_MACHINERY = tuple(f"{_PACKAGE}/{folder}/" for folder in ("worker", "middleware", "store"))
+
+
+def _wanted_lines(value: Any) -> int:
+    if value is True:
+        return 1_000_000
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _text_or(value: Any, other: str) -> str:
+    return value if isinstance(value, str) and value else other

@@ -1,0 +1,55 @@
+"""How a function's arguments stand in `args`, the list that Ruby passes by position.
+
+Positional arguments are the list. A job that declares keyword-only parameters (or `**names`) carries all its keywords
+as one object at the end, `{}` if none are given; reading, the last object counts as the keywords if its keys are all
+keywords of the job. A keyword given for an ordinary parameter is put in its place in the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from redisjobs.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import inspect
+else:
+    inspect = LazyModule("inspect")
+
+
+class Signature:
+    """What one function takes, worked out once."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._signature = inspect.signature(function)
+        parameters = self._signature.parameters.values()
+        ordinary = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        positional = [item for item in parameters if item.kind in ordinary]
+        kinds = {item.kind for item in parameters}
+        self._least = sum(item.default is item.empty for item in positional)
+        self._most = None if inspect.Parameter.VAR_POSITIONAL in kinds else len(positional)
+        self._any_keyword = inspect.Parameter.VAR_KEYWORD in kinds
+        self._keywords = {item.name for item in parameters if item.kind is inspect.Parameter.KEYWORD_ONLY}
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.has_keywords = self._any_keyword or bool(self._keywords)
+
+    def to_list(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        """Return the `args` of a payload for a call.
+
+        Raises:
+            TypeError: the function cannot be called like this.
+        """
+        plain = not kwargs and not self.has_keywords
+        if plain and len(args) >= self._least and (self._most is None or len(args) <= self._most):
+            return list(args)  # the usual case, many times as fast as binding
+        bound = self._signature.bind(*args, **kwargs)
+        return [*bound.args, dict(bound.kwargs)] if self.has_keywords else list(bound.args)
+
+    def from_list(self, args: list[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Return the positional arguments and the keywords that a payload's `args` mean."""
+        if not self.has_keywords or len(args) <= self._least or not isinstance(args[-1], dict):
+            return args, {}
+        if not self._any_keyword and not self._keywords.issuperset(args[-1]):
+            return args, {}
+        return args[:-1], args[-1]

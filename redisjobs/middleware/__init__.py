@@ -1,0 +1,1 @@
+"""Code around every push and every run: generator functions that yield once."""

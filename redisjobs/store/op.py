@@ -1,0 +1,59 @@
+"""A request to Redis as a value, and logic that asks for one.
+
+An `Op` is built by a plain function in `ops/` and sent by somebody else. `Steps` is a generator that yields Ops and
+gets their replies: written once, run by `drive` in a thread or by `adrive` on an event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+T = TypeVar("T")
+
+Arg: TypeAlias = str | bytes | int | float
+Wanted: TypeAlias = "Op[Any] | Together | None"
+"""What a step can yield: a request, some in one round trip, or None to hand over to the job."""
+
+Steps: TypeAlias = Generator[Any, Any, T]
+"""Logic that asks Redis by `yield from op` and hands over to the job by a bare `yield`."""
+
+
+def as_it_is(reply: Any) -> Any:
+    """Leave a reply as Redis gave it."""
+    return reply
+
+
+class Op(Struct, Generic[T], frozen=True):
+    """One script, by the name of its file in `lua/`, or one command.
+
+    Every Op is safe to send twice; the function that builds it says why.
+    """
+
+    name: str
+    keys: Sequence[str | bytes] = ()
+    args: Sequence[Arg] = ()
+    decode: Callable[[Any], T] = as_it_is
+    is_script: bool = True
+
+    def __iter__(self) -> Generator[Op[T], Any, T]:
+        reply: T = yield self
+        return reply
+
+
+class Together(Struct, frozen=True):
+    """Some Ops in one round trip; `atomic`: as one transaction, nothing of others in between."""
+
+    ops: Sequence[Op[Any]]
+    atomic: bool = False
+
+    def __iter__(self) -> Generator[Together, Any, list[Any]]:
+        replies: list[Any] = yield self
+        return replies
+
+
+def command(name: str, *args: Arg, decode: Callable[[Any], T] = as_it_is) -> Op[T]:
+    """Build the Op of a plain Redis command."""
+    return Op(name, (), args, decode, is_script=False)

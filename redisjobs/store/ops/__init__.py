@@ -1,0 +1,1 @@
+"""Functions that return Ops, one per thing that can happen to a job."""

@@ -1,0 +1,100 @@
+"""Ops on the registry of processes, as Ruby's pages read it (spec: sidekiq.md 2.3, 2.4, 3.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from redisjobs.store.keys import Keys
+from redisjobs.store.op import Arg, Op, Together, command
+
+SIGNALS_TTL_S = 60
+INFO_FIELDS = ("info", "concurrency", "busy", "beat", "quiet", "rss", "rtt_us")
+
+
+def beat(
+    keys: Keys,
+    identity: str,
+    *,
+    fields: Mapping[str, Arg],
+    work: Mapping[str, bytes],
+    queues: Sequence[str],
+    ttl_s: float,
+) -> Together:
+    """Write that a process lives and what it runs; the last reply is a signal's name for it, or None.
+
+    Safe to send twice: everything is set, nothing added; a signal read twice is two signals.
+    """
+    ttl_ms = int(ttl_s * 1000)
+    ops: list[Op[Any]] = []
+    for key in (keys.work(identity), keys.workers(identity)):  # generations 7 and 8; generation 6
+        ops.append(command("UNLINK", key))
+        if work:
+            ops.append(command("HSET", key, *(part for item in work.items() for part in item)))
+            ops.append(command("PEXPIRE", key, ttl_ms))
+    ops.append(command("SADD", keys.processes, identity))
+    if queues:
+        ops.append(command("SADD", keys.lease_queues, *queues))
+    ops.append(command("HSET", keys.process(identity), *(part for item in fields.items() for part in item)))
+    ops.append(command("PEXPIRE", keys.process(identity), ttl_ms))
+    ops.append(command("RPOP", keys.signals(identity), decode=lambda name: name.decode() if name else None))
+    return Together(ops, atomic=True)
+
+
+def leave(keys: Keys, identity: str) -> Together:
+    """Take a process off the registry. Safe to send twice: the second finds nothing."""
+    gone = (keys.work(identity), keys.workers(identity), keys.process(identity), keys.signals(identity))
+    return Together((command("SREM", keys.processes, identity), command("UNLINK", *gone)), atomic=True)
+
+
+def alive(keys: Keys, identities: Sequence[str]) -> Together:
+    """Ask for each identity whether its heartbeat is there (1 or 0). Safe to send twice: it only reads."""
+    return Together([command("EXISTS", keys.process(identity), decode=int) for identity in identities])
+
+
+def identities(keys: Keys) -> Op[list[str]]:
+    """Read the registry. Safe to send twice: it only reads."""
+    return command(
+        "SMEMBERS", keys.processes, decode=lambda reply: sorted(item.decode("utf-8", "replace") for item in reply)
+    )
+
+
+def info(keys: Keys, identity: str) -> Op[list[bytes | None]]:
+    """Read what a process says of itself: the values of `INFO_FIELDS`, in that order; all None if it is gone.
+
+    Safe to send twice: it only reads.
+    """
+    return command("HMGET", keys.process(identity), *INFO_FIELDS)
+
+
+def work(keys: Keys, identity: str) -> Op[dict[bytes, bytes]]:
+    """Read what a process runs, by thread, as generations 7 and 8 write it. Safe to send twice: it only reads."""
+    return command("HGETALL", keys.work(identity), decode=_pairs)
+
+
+def workers(keys: Keys, identity: str) -> Op[dict[bytes, bytes]]:
+    """Read what a process runs, by thread, as generation 6 writes it. Safe to send twice: it only reads."""
+    return command("HGETALL", keys.workers(identity), decode=_pairs)
+
+
+def forget(keys: Keys, gone: Sequence[str]) -> Op[int]:
+    """Take identities without a heartbeat off the registry. Safe to send twice."""
+    return command("SREM", keys.processes, *gone, decode=int)
+
+
+def signal(keys: Keys, identity: str, name: str) -> Together:
+    """Leave a signal for a process; it hears it at its next heartbeat.
+
+    Sent twice it is two signals, and the process obeys the second as the first.
+    """
+    key = keys.signals(identity)
+    return Together((command("LPUSH", key, name), command("EXPIRE", key, SIGNALS_TTL_S)), atomic=True)
+
+
+def ping() -> Op[Any]:
+    """Ask for an answer, to time it. Safe to send twice."""
+    return command("PING")
+
+
+def _pairs(reply: Sequence[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(reply[::2], reply[1::2], strict=True))

@@ -1,0 +1,118 @@
+"""Ops that put jobs into queues and into the schedule set, and those that look into queues, pause and clear them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from redisjobs.store.keys import Keys
+from redisjobs.store.op import Op, Together, command
+
+GUARD_TTL_S = 600  # far longer than any producer goes on asking
+
+
+class Producer(Struct):
+    """Who pushes, and the number of its last push: how Redis knows a push that it is asked for again.
+
+    One thread or coroutine uses it at a time, and lets go of it when its push was answered.
+    """
+
+    name: str
+    number: int = 0
+
+
+def push(keys: Keys, queue: str, payloads: Sequence[bytes], *, producer: Producer) -> Op[bool]:
+    """Put jobs into a queue, the first to run first. False if this push had been stored before.
+
+    Safe to send twice: the producer's number is stored along, and a push with that number adds nothing.
+    """
+    producer.number += 1
+    return Op(
+        "push",
+        keys=(keys.queue(queue), keys.pushed(f"queue:{queue}", producer.name), keys.queues),
+        args=(queue, producer.number, GUARD_TTL_S, *payloads),
+        decode=bool,
+    )
+
+
+def schedule(keys: Keys, jobs: Iterable[tuple[str, bytes]], *, producer: Producer) -> Op[bool]:
+    """Put jobs into the schedule set; each is when (Unix seconds as text, `+` before them: from now) and payload.
+
+    Safe to send twice: see `push`.
+    """
+    producer.number += 1
+    return Op(
+        "schedule",
+        keys=(keys.schedule, keys.pushed("schedule", producer.name)),
+        args=(producer.number, GUARD_TTL_S, *(part for job in jobs for part in job)),
+        decode=bool,
+    )
+
+
+def names(keys: Keys) -> Op[list[str]]:
+    """Read the names of all queues. Safe to send twice: it only reads.
+
+    Names are any bytes; what is no UTF-8 comes as surrogate escapes, and goes back as the bytes it was.
+    """
+    return command("SMEMBERS", keys.queues, decode=_texts)
+
+
+def paused(keys: Keys) -> Op[list[str]]:
+    """Read the names of the queues that nobody may take from. Safe to send twice: it only reads."""
+    return command("SMEMBERS", keys.paused, decode=_texts)
+
+
+def size(keys: Keys, queue: str) -> Op[int]:
+    """Count the jobs of a queue. Safe to send twice: it only reads."""
+    return command("LLEN", _bytes(keys.queue(queue)), decode=int)
+
+
+def oldest(keys: Keys, queue: str) -> Op[bytes | None]:
+    """Read the job that runs next, None if there is none. Safe to send twice: it only reads."""
+    return command("LINDEX", _bytes(keys.queue(queue)), -1)
+
+
+def page(keys: Keys, queue: str, *, start: int, stop: int) -> Together:
+    """Read how many jobs a queue has, and those from `start` to `stop` (included), newest first.
+
+    Safe to send twice: it only reads.
+    """
+    key = _bytes(keys.queue(queue))
+    return Together((command("LLEN", key, decode=int), command("LRANGE", key, start, stop)), atomic=True)
+
+
+def remove(keys: Keys, queue: str, raw: bytes) -> Op[int]:
+    """Delete one entry of a queue by its exact bytes; return how many went, 0 or 1.
+
+    Sent twice it takes a second entry only where two of the same bytes stand, which one jid never makes.
+    Cost: O(length of the queue).
+    """
+    return command("LREM", _bytes(keys.queue(queue)), 1, raw, decode=int)
+
+
+def clear(keys: Keys, queue: str) -> Op[int]:
+    """Delete a queue's jobs and its name; return how many jobs went. What workers hold is not touched.
+
+    Safe to send twice: the second finds what was pushed since, or nothing.
+    """
+    name = _bytes(queue)
+    return Op("clear_queue", keys=(_bytes(keys.queue(queue)), keys.queues), args=(name,), decode=int)
+
+
+def pause(keys: Keys, queue: str) -> Op[int]:
+    """Let nobody take from a queue; Ruby's open-source workers take all the same. Safe to send twice."""
+    return command("SADD", keys.paused, _bytes(queue), decode=int)
+
+
+def unpause(keys: Keys, queue: str) -> Op[int]:
+    """Let workers take from a queue again. Safe to send twice."""
+    return command("SREM", keys.paused, _bytes(queue), decode=int)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _texts(reply: Iterable[bytes]) -> list[str]:
+    return sorted(item.decode("utf-8", "surrogateescape") for item in reply)

@@ -1,0 +1,44 @@
+"""Error backtraces, packed as Sidekiq packs them: JSON array, zlib, base64 (spec: sidekiq.md 1.4).
+
+Ruby's pages join the lines without escaping them, so they are escaped here and `<module>` stays visible there.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from redisjobs.lazy import LazyModule
+from redisjobs.wire.times import Wire
+
+if TYPE_CHECKING:
+    import html
+else:
+    html = LazyModule("html")
+
+
+def pack(lines: list[str], wire: Wire) -> str:
+    """Pack lines into the text of an `error_backtrace` field."""
+    escaped = [html.escape(line, quote=False) for line in lines]
+    packed = zlib.compress(msgspec.json.encode(escaped))
+    if wire == "sidekiq6":  # MIME: a newline after each 60 characters and at the end
+        text = base64.b64encode(packed).decode()
+        return "".join(f"{text[at : at + 60]}\n" for at in range(0, len(text), 60))
+    return base64.b64encode(packed).decode()
+
+
+def unpack(field: Any) -> list[str]:
+    """Return the lines of an `error_backtrace` field, of any generation; what cannot be read gives no lines."""
+    if isinstance(field, list):  # generation 6 also takes the bare array
+        return [str(line) for line in field]
+    if not isinstance(field, str):
+        return []
+    try:
+        lines = msgspec.json.decode(zlib.decompress(base64.b64decode(field)), type=list[str])
+    except (binascii.Error, zlib.error, msgspec.DecodeError, ValueError):
+        return []
+    return [html.unescape(line) for line in lines]

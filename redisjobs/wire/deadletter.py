@@ -1,0 +1,72 @@
+"""Bytes that are no job, kept in the dead set so that no Ruby page breaks and no byte is lost.
+
+Bytes that Ruby's parser refuses may stand there bare: every generation's pages show them. Everything else that is no
+job (`null`, `[]`, a job without a jid, bytes that are no UTF-8) would crash a page or be lost by a retry from there
+(spec: sidekiq.md 7), so it travels in an envelope: a well-formed job that carries the original in base64.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import msgspec
+
+from redisjobs.errors import PayloadError
+from redisjobs.wire import payload
+from redisjobs.wire.arguments import MAX_DEPTH
+from redisjobs.wire.times import Wire, stamp
+
+ENVELOPE = "redisjobs.Malformed"
+ORIGINAL = "redisjobs_original"
+
+_SHOWN = 200
+
+
+def wrap(raw: bytes, problem: PayloadError, *, queue: str, at: float, wire: Wire) -> bytes:
+    """Return what to put into the dead set for bytes that are no job: themselves, or an envelope."""
+    if _stands_bare(raw):
+        return raw
+    return payload.encode(
+        {
+            "retry": False,
+            "queue": queue,
+            "class": ENVELOPE,
+            "args": [raw[:_SHOWN].decode("utf-8", "replace")],
+            "jid": payload.new_jid(),
+            "created_at": stamp(at, wire),
+            "error_class": "redisjobs.PayloadError",
+            "error_message": f"{problem.field}: {problem.problem}. The bytes as they came: "
+            "`redisjobs dead show JID`; back to their queue: `redisjobs dead retry JID`",
+            "failed_at": stamp(at, wire),
+            "retry_count": 0,
+            ORIGINAL: base64.b64encode(raw).decode(),
+        }
+    )
+
+
+def unwrap(members: dict[str, Any]) -> bytes | None:
+    """Return the original bytes of an envelope; None if these fields are none."""
+    if members.get("class") != ENVELOPE or not isinstance(members.get(ORIGINAL), str):
+        return None
+    try:
+        return base64.b64decode(members[ORIGINAL], validate=True)
+    except ValueError:  # not base64, or not even ASCII
+        return None
+
+
+def _stands_bare(raw: bytes) -> bool:
+    """Tell whether Ruby's parser refuses these bytes, and its pages can print them."""
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    if payload.depth(raw) > MAX_DEPTH:
+        return True
+    try:
+        msgspec.json.decode(raw)
+    except msgspec.ValidationError:  # a number too large: Ruby reads it
+        return False
+    except (msgspec.DecodeError, RecursionError):
+        return b"\\u" not in raw and bool(raw.strip())  # lone surrogates: some of Ruby's parsers take them
+    return False

@@ -1,0 +1,93 @@
+"""Runs plain functions, each thread one at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+from redisjobs import clock
+from redisjobs.errors import JobInterrupted
+from redisjobs.lazy import LazyModule
+from redisjobs.store.ops.leases import Settlement
+from redisjobs.worker.work import Running, Work
+
+ctypes = LazyModule("ctypes")  # only to interrupt; it is large
+
+
+class Threads:
+    """`count` threads that share one line of waiting work. They are started with the first work."""
+
+    def __init__(
+        self, name: str, count: int, run: Callable[[Work], Settlement], finished: Callable[[Settlement], None]
+    ) -> None:
+        self._name = name
+        self._count = count
+        self._run = run
+        self._finished = finished
+        self._line: SimpleQueue[Work | None] = SimpleQueue()
+        self._current: list[tuple[Work, float] | None] = [None] * count
+        self._threads: list[threading.Thread] = []
+
+    def submit(self, batch: list[Work]) -> None:
+        """Take work, the first to run first."""
+        put = self._line.put
+        for work in batch:
+            put(work)
+        if len(self._threads) < self._count:
+            self._start(len(batch))
+
+    @property
+    def waiting(self) -> int:
+        """How many were taken and not started."""
+        return self._line.qsize()
+
+    def take_back(self) -> list[Work]:
+        """Return what was not started, oldest first; it will not be."""
+        taken: list[Work] = []
+        while True:
+            try:
+                work = self._line.get_nowait()
+            except Empty:
+                return taken
+            if work is not None:
+                taken.append(work)
+
+    def running(self) -> list[Running]:
+        """What runs at this moment."""
+        now = list(self._current)
+        return [Running(*one, tid=f"{self._name}{at}") for at, one in enumerate(now) if one is not None]
+
+    def interrupt(self) -> None:
+        """Raise JobInterrupted in the threads that run something. Code that waits in C hears it only afterwards."""
+        for at, thread in enumerate(self._threads):
+            if self._current[at] is not None and thread.ident is not None:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(thread.ident), ctypes.py_object(JobInterrupted)
+                )
+
+    def stop(self) -> None:
+        """End the idle threads; one that still runs something ends after it."""
+        for _ in self._threads:
+            self._line.put(None)
+
+    def _start(self, more: int) -> None:
+        for _ in range(min(more, self._count - len(self._threads))):
+            at = len(self._threads)
+            thread = threading.Thread(target=self._loop, args=(at,), name=f"redisjobs-{self._name}{at}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _loop(self, at: int) -> None:
+        get, run, finished, current, now = self._line.get, self._run, self._finished, self._current, clock.now
+        while True:
+            try:
+                work = get()
+                if work is None:
+                    return
+                current[at] = (work, now())
+                settlement = run(work)
+                current[at] = None
+                finished(settlement)
+            except JobInterrupted:  # it came too late, after the job's end: the lease was given back already
+                current[at] = None

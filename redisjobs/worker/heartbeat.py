@@ -1,0 +1,137 @@
+"""Heartbeat: this process lives, this is what it runs; and what was it told through Redis.
+
+Writes what Ruby's pages read of a process (spec: sidekiq.md 2.3, 2.4), the union of what each generation knows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from redisjobs import clock
+from redisjobs.config import WorkerConfig, host_name
+from redisjobs.lazy import LazyModule
+from redisjobs.store.keys import Keys
+from redisjobs.store.op import Steps
+from redisjobs.store.ops import processes as ops
+from redisjobs.version import __version__
+from redisjobs.worker.work import Running
+
+resource = LazyModule("resource")  # only where /proc is missing
+
+PROCESS_VERSION = f"redisjobs {__version__}"
+
+
+class Heartbeat:
+    """One turn is one beat."""
+
+    name = "heartbeat"
+
+    def __init__(
+        self,
+        identity: str,
+        keys: Keys,
+        settings: WorkerConfig,
+        *,
+        embedded: bool,
+        running: Callable[[], list[Running]],
+        on_beat: Callable[[], None],
+        on_signal: Callable[[str], None],
+    ) -> None:
+        self.quiet = False
+        self._identity = identity
+        self._keys = keys
+        self._settings = settings
+        self._running = running
+        self._on_beat = on_beat
+        self._on_signal = on_signal
+        self._embedded = embedded
+        self._rtt_us = 0
+        self._queues = sorted({name for capsule in settings.capsules for name, _ in capsule.queues})
+        self._info = process_info(identity, settings, embedded=embedded)
+
+    def once(self) -> Steps[float]:
+        """Beat; return the seconds until the next."""
+        sent = clock.monotonic()
+        yield from ops.ping()
+        self._rtt_us = int((clock.monotonic() - sent) * 1e6)
+        running = self._running()
+        replies = yield from ops.beat(
+            self._keys,
+            self._identity,
+            fields={
+                "info": self._info,
+                "concurrency": self._settings.concurrency,
+                "busy": len(running),
+                "beat": repr(clock.now()),
+                "quiet": "true" if self.quiet else "false",
+                "rss": rss_kib(),
+                "rtt_us": self._rtt_us,
+            },
+            work={one.tid: _work(one) for one in running},
+            queues=self._queues,
+            ttl_s=self._settings.heartbeat_ttl_s,
+        )
+        self._on_beat()
+        if replies[-1] and not self._embedded:
+            self._on_signal(replies[-1])
+        return self._settings.heartbeat_s
+
+
+def new_identity(hostname: str | None = None) -> str:
+    """Return `<hostname>:<pid>:<12 hexadecimal digits>`, as Ruby's processes are called."""
+    return f"{hostname or host_name()}:{os.getpid()}:{os.urandom(6).hex()}"
+
+
+def process_info(identity: str, settings: WorkerConfig, *, embedded: bool) -> bytes:
+    """Return the `info` field: the union of what the pages of every generation read."""
+    weights = [dict(capsule.queues) for capsule in settings.capsules]
+    queues: Sequence[str] = list(dict.fromkeys(name for capsule in settings.capsules for name, _ in capsule.queues))
+    info: dict[str, Any] = {
+        "hostname": host_name(),
+        "started_at": clock.now(),
+        "pid": os.getpid(),
+        "tag": settings.tag,
+        "concurrency": settings.concurrency,
+        "capsules": {
+            capsule.name: {
+                "concurrency": capsule.concurrency,
+                "mode": capsule.mode,
+                "weights": dict(capsule.queues),
+            }
+            for capsule in settings.capsules
+        },
+        "queues": queues,
+        "weights": weights,
+        "labels": list(dict.fromkeys(("python", *settings.labels))),
+        "identity": identity,
+        "version": PROCESS_VERSION,
+        "embedded": embedded,
+    }
+    return msgspec.json.encode(info)
+
+
+def rss_kib() -> int:
+    """Return this process's resident memory in KiB, 0 if the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+    except (OSError, ValueError, IndexError):
+        try:
+            return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) // 1024
+        except ImportError:
+            return 0
+
+
+def _work(one: Running) -> bytes:
+    lease = one.work.lease
+    return msgspec.json.encode(
+        {
+            "queue": lease.queue,
+            "payload": lease.raw.decode("utf-8", "replace"),
+            "run_at": int(one.started_at),
+        }
+    )

@@ -1,0 +1,240 @@
+"""Processor: one lease from bytes to outcome: decode, middleware, perform, and what follows from how it ended.
+
+It decides and never writes: the Settlement it returns is the Fetcher's to send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from redisjobs import clock
+from redisjobs.errors import JobInterrupted, PayloadError, UnknownJobError
+from redisjobs.jobs.job import Job
+from redisjobs.jobs.options import JobOptions
+from redisjobs.jobs.outcome import Discard, Kill, Outcome, Release, Retry, Snooze
+from redisjobs.jobs.retry import users_traceback
+from redisjobs.middleware.context import JobContext, job_logger, running
+from redisjobs.store.drive import adrive, drive
+from redisjobs.store.ops.leases import FAILED, NO_RUN, Lease, Settlement, done, released
+from redisjobs.store.stores import AsyncStore, BlockingStore
+from redisjobs.wire import deadletter, payload
+from redisjobs.wire.payload import Payload
+from redisjobs.worker.wiring import Wiring
+from redisjobs.worker.work import Work
+
+log = logging.getLogger("redisjobs")
+
+_NO_OPTIONS = JobOptions()
+_INTERRUPTS = (JobInterrupted, asyncio.CancelledError)
+
+
+class Processor:
+    """Runs leases. One for all threads and coroutines of a worker; it keeps nothing of a job."""
+
+    def __init__(
+        self, wiring: Wiring, store: BlockingStore, astore: AsyncStore, *, job_log: bool, max_wait_s: float
+    ) -> None:
+        self.state: Any = None
+        self.interrupting = False
+        self._registry = wiring.registry
+        self._chain = wiring.chain
+        self._events = wiring.events
+        self._policy = wiring.policy
+        self._keys = wiring.keys
+        self._store = store
+        self._astore = astore
+        self._job_log = job_log
+        self._max_wait_s = max_wait_s
+
+    def prepare(self, lease: Lease) -> Work | Settlement:
+        """Read a lease; return what to run, or where it goes if it cannot be run here."""
+        try:
+            read = payload.decode(lease.raw)
+            job = self._registry.find(read.name)
+        except PayloadError as error:
+            return self._malformed(lease, error)
+        except UnknownJobError as error:
+            return self._failed(lease, read, None, error)
+        return Work(lease, read, job)
+
+    def run(self, work: Work) -> Settlement:
+        """Run a job in this thread. Never raises, whatever job and payload are like."""
+        try:
+            return self._run(work)
+        except Exception as error:
+            return self._stumbled(work.lease, error)
+
+    async def arun(self, work: Work) -> Settlement:
+        """See `run`: an async job, on the event loop."""
+        try:
+            return await self._arun(work)
+        except Exception as error:
+            return self._stumbled(work.lease, error)
+
+    def _run(self, work: Work) -> Settlement:
+        lease, read, job = work
+        if clock.monotonic() - lease.since > self._max_wait_s:
+            return released(lease)  # it may be another's by now: we slept through our heartbeats
+        context = JobContext(read, lease.raw, lease.queue, self._keys, self.state)
+        token = running.set(context)
+        started = self._started(read, lease)
+        try:
+            args, kwargs = job.signature.from_list(read.args)
+            if not len(self._chain):
+                result = job.function(*args, **kwargs)
+            else:
+                result = drive(self._chain.wrap(context), self._store, lambda: _call(job.function, args, kwargs))
+        except BaseException as error:
+            return self._ended(work, context, started, error)
+        else:
+            if not isinstance(result, Outcome) and not context.ops:
+                if started:
+                    self._log_end(read, "done", started)
+                return done(lease)
+            return self._ended(work, context, started, result if isinstance(result, Outcome) else None)
+        finally:
+            running.reset(token)
+
+    async def _arun(self, work: Work) -> Settlement:
+        lease, read, job = work
+        if clock.monotonic() - lease.since > self._max_wait_s:
+            return released(lease)
+        context = JobContext(read, lease.raw, lease.queue, self._keys, self.state)
+        token = running.set(context)
+        started = self._started(read, lease)
+        try:
+            args, kwargs = job.signature.from_list(read.args)
+            if not len(self._chain):
+                result = await job.function(*args, **kwargs)
+            else:
+                result = await adrive(
+                    self._chain.wrap(context), self._astore, lambda: _acall(job.function, args, kwargs)
+                )
+        except BaseException as error:
+            return self._ended(work, context, started, error)
+        else:
+            return self._ended(work, context, started, result if isinstance(result, Outcome) else None)
+        finally:
+            running.reset(token)
+
+    def _ended(self, work: Work, context: JobContext, started: float, end: BaseException | None) -> Settlement:
+        """Return where a job goes that ended otherwise than by simply returning; `end` is an Outcome or an error."""
+        lease, read, job = work
+        settlement: Settlement
+        if end is None or isinstance(end, Discard):
+            self._log_end(read, "done", started)
+            settlement = done(lease)
+        elif isinstance(end, Snooze):
+            self._log_end(read, "snooze", started)
+            settlement = Settlement(lease, "schedule", NO_RUN, lease.raw, max(0.0, end.delay_s))
+        elif isinstance(end, Release) or (self.interrupting and isinstance(end, _INTERRUPTS)):
+            self._log_end(read, "interrupted", started)
+            settlement = released(lease)
+        else:
+            settlement = self._failed(lease, read, job, end, started)
+        return settlement._replace(ops=tuple(context.ops)) if context.ops else settlement
+
+    def _failed(
+        self, lease: Lease, read: Payload, job: Job[Any, Any] | None, error: BaseException, started: float = 0.0
+    ) -> Settlement:
+        """Return where a job goes that raised an error; never raises itself, whatever the payload is like."""
+        try:
+            return self._fail(lease, read, job, error, started)
+        except Exception as problem:
+            return self._stumbled(lease, problem)
+
+    def _fail(
+        self, lease: Lease, read: Payload, job: Job[Any, Any] | None, error: BaseException, started: float
+    ) -> Settlement:
+        options = job.opts if job is not None else _NO_OPTIONS
+        try:
+            members = payload.fields(lease.raw)
+            failure = self._policy.decide(members, lease.queue, error, options, clock.now())
+            changed = payload.change(lease.raw, failure.changes)
+        except PayloadError as problem:
+            return self._malformed(lease, problem)
+        self._log_end(read, "fail", started, error, failure.where, failure.delay_s)
+        about = {"context": "job failed", "jid": read.jid, "job": members, "queue": lease.queue}
+        if not isinstance(error, Retry | Kill):
+            self.report(error, about)
+        if failure.died:
+            for problem_in_handler in self._events.emit("death", {**members, **failure.changes}, error):
+                self.report(problem_in_handler, {**about, "context": "death handler failed"})
+        return Settlement(lease, failure.where, FAILED, changed, failure.delay_s)
+
+    def _stumbled(self, lease: Lease, error: Exception) -> Settlement:
+        """Bury a job that we cannot even fail in good order: one payload must never stop a worker."""
+        log.error("a job could not be settled in good order", exc_info=error, extra={"raw": repr(lease.raw[:200])})
+        return self._malformed(lease, PayloadError("payload", f"{type(error).__name__}: {error}", lease.raw))
+
+    def _malformed(self, lease: Lease, error: PayloadError) -> Settlement:
+        log.error(
+            "malformed payload, moved to the dead set",
+            extra={"queue": lease.queue, "field": error.field, "problem": error.problem, "raw": repr(lease.raw[:200])},
+        )
+        self.report(error, {"context": "malformed payload", "queue": lease.queue})
+        buried = deadletter.wrap(lease.raw, error, queue=lease.queue, at=clock.now(), wire=self._policy.wire)
+        return Settlement(lease, "dead", NO_RUN, buried)
+
+    def report(self, error: BaseException, about: dict[str, Any]) -> None:
+        """Tell the error handlers; what fails in them is only logged."""
+        for problem in self._events.emit("error", error, about):
+            log.error("error handler failed", exc_info=problem)
+
+    def _started(self, read: Payload, lease: Lease) -> float:
+        """Write the start line; return the moment (monotonic), 0 if jobs are not logged."""
+        if not self._job_log:
+            return 0.0
+        logger = job_logger(read.log_level)
+        if not logger.isEnabledFor(logging.INFO):
+            return 0.0
+        logger.info("start", extra={"attempt": read.attempt} if read.attempt > 1 else None)
+        return clock.monotonic()
+
+    def _log_end(
+        self,
+        read: Payload,
+        how: str,
+        started: float,
+        error: BaseException | None = None,
+        where: str = "",
+        delay_s: float = 0.0,
+    ) -> None:
+        """Write the line of a job's end; failures are written even where jobs are not logged."""
+        logger = job_logger(read.log_level)
+        extra: dict[str, Any] = {"jid": read.jid, "class": read.name}
+        if started:
+            extra["elapsed"] = round(clock.monotonic() - started, 3)
+        if error is None:
+            if started:
+                logger.info(how, extra=extra)
+            return
+        extra |= {"attempt": read.attempt, "next": _NEXT[where]}
+        if where == "retry":
+            extra["retry_in_s"] = round(delay_s, 1)
+        quiet = isinstance(error, Retry | Kill | UnknownJobError)
+        extra["error"] = f"{type(error).__name__}: {error}"
+        trace = None if quiet else (type(error), error, users_traceback(error))
+        logger.warning(how, extra=extra, exc_info=trace)
+
+
+_NEXT = {"retry": "retry", "dead": "dead set", "gone": "dropped"}
+
+
+def _call(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Call a job inside its middleware; an Outcome that it returns or raises is what the middleware gets."""
+    try:
+        return function(*args, **kwargs)
+    except Outcome as outcome:
+        return outcome
+
+
+async def _acall(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """See `_call`."""
+    try:
+        return await function(*args, **kwargs)
+    except Outcome as outcome:
+        return outcome

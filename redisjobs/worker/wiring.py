@@ -1,0 +1,25 @@
+"""What a worker gets of its app: where Redis is, which jobs there are, and what goes around them."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from redisjobs.config import DeadSetConfig, RedisConfig
+from redisjobs.events import Events
+from redisjobs.jobs.registry import Registry
+from redisjobs.jobs.retry import RetryPolicy
+from redisjobs.middleware.chain import Chain
+from redisjobs.middleware.context import JobContext
+from redisjobs.store.keys import Keys
+
+
+class Wiring(Struct, frozen=True):
+    """What a worker gets of its app."""
+
+    redis: RedisConfig
+    keys: Keys
+    dead: DeadSetConfig
+    registry: Registry
+    chain: Chain[JobContext]
+    events: Events
+    policy: RetryPolicy

@@ -1,0 +1,305 @@
+"""Worker: builds, starts, quiets and stops all that one process needs to run jobs.
+
+```
+Worker ── Fetcher (one per capsule) ── Threads, Coroutines ── Processor
+       ├─ Heartbeat, Poller, Reaper, each in a ServiceThread
+       └─ signals, lifecycle events
+```
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import threading
+from collections.abc import Callable, Generator
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any
+
+from redisjobs import clock
+from redisjobs.config import WorkerConfig
+from redisjobs.errors import RedisJobsError, StoreError
+from redisjobs.service import Service, ServiceThread
+from redisjobs.store.connect import shown
+from redisjobs.store.op import Op, Together
+from redisjobs.store.ops import leases, processes
+from redisjobs.store.stores import AsyncStore, BlockingStore
+from redisjobs.worker.capsule import Capsule
+from redisjobs.worker.executors.coroutines import Coroutines, LoopThread
+from redisjobs.worker.executors.threads import Threads
+from redisjobs.worker.fetcher import Fetcher
+from redisjobs.worker.health import Health
+from redisjobs.worker.heartbeat import Heartbeat, new_identity
+from redisjobs.worker.poller import Poller
+from redisjobs.worker.processor import Processor
+from redisjobs.worker.reaper import Reaper
+from redisjobs.worker.signals import Signals, thread_dump
+from redisjobs.worker.wiring import Wiring
+from redisjobs.worker.work import Running
+
+log = logging.getLogger("redisjobs")
+
+_UNWIND_S = 1.0  # that interrupted jobs get for their `finally`
+_SERVER_WAIT_S = 3.0
+_LOOK_S = 0.01
+
+
+class Worker:
+    """Runs the jobs of an app in this process.
+
+    As a context manager it works in the background of its block; `run` is the whole life of a worker process.
+    """
+
+    def __init__(self, wiring: Wiring, settings: WorkerConfig, *, embedded: bool) -> None:
+        self.identity = new_identity()
+        self.settings = settings
+        self.state: Any = None
+        self._wiring = wiring
+        self._embedded = embedded
+        self._store = BlockingStore(wiring.redis)
+        self._astore = AsyncStore(wiring.redis)
+        self._health = Health()
+        self._loop = LoopThread()
+        self._told: SimpleQueue[str] = SimpleQueue()
+        self._services: list[ServiceThread] = []
+        self._closers: list[Generator[Any, Any, Any]] = []
+        self._phase = "new"
+        self._processor = Processor(
+            wiring,
+            self._store,
+            self._astore,
+            job_log=settings.job_log,
+            max_wait_s=settings.heartbeat_ttl_s * 0.75,
+        )
+        self._capsules = [Capsule(config) for config in settings.capsules]
+        self._fetchers = [self._fetcher(capsule) for capsule in self._capsules]
+        self._executors: list[Threads | Coroutines] = []
+        self._heartbeat = Heartbeat(
+            self.identity,
+            wiring.keys,
+            settings,
+            embedded=embedded,
+            running=self.running,
+            on_beat=lambda: self._emit("heartbeat"),
+            on_signal=self._told.put,
+        )
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start everything; jobs run from now on.
+
+        Raises:
+            StoreError: Redis does not answer or refuses the login.
+            Exception: what a `startup` function raised.
+        """
+        if self._phase != "new":
+            raise RedisJobsError("a worker starts once; make another one")
+        self._store.run(processes.ping())
+        self._startup()
+        self._phase = "running"
+        beat = self._service(self._heartbeat)
+        self._services = [beat, *(self._service(service) for service in self._background())]
+        for capsule, fetcher in zip(self._capsules, self._fetchers, strict=True):
+            self._start_fetcher(capsule, fetcher)
+        for service in self._services:
+            service.start()
+        log.info(
+            "worker started",
+            extra={
+                "identity": self.identity,
+                "redis": shown(self._wiring.redis.url),
+                "queues": ",".join(name for capsule in self._capsules for name in capsule.queues),
+                "concurrency": self.settings.concurrency,
+                "jobs": len(list(self._wiring.registry)),
+            },
+        )
+
+    def quiet(self) -> None:
+        """Take no more jobs, give back what was not started, let the running ones end. There is no way back."""
+        if self._phase != "running":
+            return
+        self._phase = "quiet"
+        self._heartbeat.quiet = True
+        log.info("quiet: no more jobs are taken", extra={"identity": self.identity})
+        for fetcher in self._fetchers:
+            fetcher.quiet()
+        self._emit("quiet")
+
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Quiet, wait for running jobs `timeout_s` seconds (the worker's setting if None), give back the rest, end."""
+        self._finish(clock.monotonic() + (self.settings.timeout_s if timeout_s is None else timeout_s), lambda: False)
+
+    def drain(self, timeout_s: float = 10.0) -> bool:
+        """Wait until this worker's queues are empty and it holds no job; False if that took longer than `timeout_s`.
+
+        For tests and scripts: scheduled jobs and retries still to come are not waited for.
+        """
+        queues = [name for capsule in self._capsules for name in capsule.queues]
+        until = clock.monotonic() + timeout_s
+        while any(sum(self._store.run(leases.left(self._wiring.keys, queue, self.identity))) for queue in queues):
+            if clock.monotonic() >= until:
+                return False
+            threading.Event().wait(_LOOK_S)
+        return True
+
+    def run(self) -> int:
+        """Live as a worker process: start, obey signals, stop. Returns the exit status. Only for the main thread."""
+        with Signals(self._told.put):
+            self.start()
+            while True:
+                name = self._told.get()
+                if name in ("TERM", "INT"):
+                    break
+                self._obey(name)
+            log.info("stopping", extra={"signal": name, "timeout_s": self.settings.timeout_s})
+            self._finish(clock.monotonic() + self.settings.timeout_s, self._told_again)
+        return 0
+
+    def __enter__(self) -> Worker:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def running(self) -> list[Running]:
+        """What runs at this moment."""
+        if self._phase == "new":
+            return []
+        return [one for fetcher in self._fetchers for one in fetcher.running()]
+
+    # -- parts --------------------------------------------------------------------------------------------------
+
+    def _fetcher(self, capsule: Capsule) -> Fetcher:
+        return Fetcher(
+            capsule,
+            identity=self.identity,
+            wiring=self._wiring,
+            store=self._store,
+            processor=self._processor,
+            health=self._health,
+        )
+
+    def _start_fetcher(self, capsule: Capsule, fetcher: Fetcher) -> None:
+        name = "" if capsule.name == "default" else capsule.name
+        threads = Threads(f"{name}t", capsule.concurrency, self._processor.run, fetcher.finished)
+        coroutines = Coroutines(name, capsule.concurrency, self._loop, self._processor.arun, fetcher.finished)
+        self._executors += [threads, coroutines]
+        fetcher.start(threads, coroutines)
+
+    def _background(self) -> list[Service]:
+        queues = [name for capsule in self._capsules for name in capsule.queues]
+        return [
+            Poller(self._wiring, self.settings.max_poll_s),
+            Reaper(self.identity, self._wiring, self.settings, self._health, queues),
+        ]
+
+    def _service(self, service: Service) -> ServiceThread:
+        return ServiceThread(service, self._store, self._health, self._service_failed)
+
+    def _service_failed(self, error: Exception, name: str) -> None:
+        log.error("%s failed", name, exc_info=error)
+        self._processor.report(error, {"context": name})
+
+    # -- stopping -----------------------------------------------------------------------------------------------
+
+    def _finish(self, until: float, hurry: Callable[[], bool]) -> None:
+        if self._phase in ("new", "stopped"):
+            return
+        self.quiet()
+        self._emit("shutdown")
+        while not all(fetcher.wait_idle(0.05) for fetcher in self._fetchers):
+            if hurry() or clock.monotonic() >= until:
+                break
+        self._phase = "stopped"
+        left = self.running()
+        if left:
+            log.warning("jobs still running are given back", extra={"jobs": len(left)})
+        for fetcher in self._fetchers:
+            fetcher.stop(self._wiring.redis.timeout_s + _SERVER_WAIT_S)
+        self._end_executors(bool(left))
+        for service in reversed(self._services):
+            service.stop(_SERVER_WAIT_S)
+        self._leave()
+        self._shutdown()
+        self._loop.stop(self._astore.close)
+        self._store.close()
+        log.info("stopped", extra={"identity": self.identity})
+
+    def _end_executors(self, interrupt: bool) -> None:
+        if interrupt:
+            self._processor.interrupting = True
+            for executor in self._executors:
+                executor.interrupt()
+            until = clock.monotonic() + _UNWIND_S
+            while any(executor.running() for executor in self._executors) and clock.monotonic() < until:
+                threading.Event().wait(_LOOK_S)
+        for executor in self._executors:
+            executor.stop()
+
+    def _leave(self) -> None:
+        """Take ourselves off the registry. Leases that could not be settled stay ours, for others to recover."""
+        keys = self._wiring.keys
+        goodbyes: list[Op[Any] | Together] = []
+        for capsule in self._capsules:
+            goodbyes += [leases.disown(keys, queue, self.identity) for queue in capsule.queues]
+        goodbyes.append(processes.leave(keys, self.identity))
+        for goodbye in goodbyes:
+            try:
+                self._store.run(goodbye)
+            except StoreError as error:
+                log.error("not everything of this process could be removed", extra={"error": str(error)})
+
+    def _told_again(self) -> bool:
+        """Tell whether a second TERM or INT came while waiting."""
+        try:
+            while True:
+                if self._told.get_nowait() in ("TERM", "INT"):
+                    return True
+        except Empty:
+            return False
+
+    def _obey(self, name: str) -> None:
+        if name == "TSTP":
+            self.quiet()
+        elif name == "TTIN":
+            for thread, stack in thread_dump().items():
+                log.warning("thread %s\n%s", thread, stack)
+
+    # -- lifecycle functions ------------------------------------------------------------------------------------
+
+    def _startup(self) -> None:
+        """Call the startup functions; one may yield the state that jobs see."""
+        for handler in self._wiring.events.handlers("startup"):
+            made = handler(self)
+            if inspect.isasyncgen(made):
+                made = _sync_generator(made, self._loop)
+            elif inspect.iscoroutine(made):
+                made = self._loop.run(made)
+            if isinstance(made, Generator):
+                self.state = next(made, None)
+                self._closers.append(made)
+        self._processor.state = self.state
+
+    def _shutdown(self) -> None:
+        """Resume the startup functions that yielded, the last first."""
+        for made in reversed(self._closers):
+            try:
+                next(made, None)
+            except Exception as error:  # user code
+                log.error("a startup function failed when resumed at shutdown", exc_info=error)
+
+    def _emit(self, event: str) -> None:
+        for error in self._wiring.events.emit(event, self):
+            log.error("a function for %s failed", event, exc_info=error)
+            self._processor.report(error, {"context": event})
+
+
+def _sync_generator(made: Any, loop: LoopThread) -> Generator[Any, None, None]:
+    """Run an async generator of one yield step by step, on the jobs' event loop."""
+    yield loop.run(anext(made))
+    loop.run(anext(made, None))

@@ -1,0 +1,63 @@
+"""events.py: functions by the name of the moment they wait for."""
+
+from __future__ import annotations
+
+import pytest
+
+from redisjobs import RedisJobs
+from redisjobs.errors import ConfigError
+from redisjobs.events import NAMES, Events
+
+pytestmark = pytest.mark.quick
+
+
+def test_functions_are_called_in_the_order_of_their_registration() -> None:
+    events, notes = Events(), []
+    events.on("quiet")(lambda worker: notes.append(("first", worker)))
+    events.on("quiet")(lambda worker: notes.append(("second", worker)))
+    events.on("shutdown")(lambda worker: notes.append(("other", worker)))
+
+    errors = list(events.emit("quiet", "w"))
+
+    assert notes == [("first", "w"), ("second", "w")]
+    assert errors == []
+
+
+def test_a_failing_function_does_not_stop_the_next() -> None:
+    events, notes = Events(), []
+    events.on("death")(lambda *_: 1 / 0)
+    events.on("death")(lambda payload, error: notes.append((payload, error)))
+
+    errors = list(events.emit("death", {}, None))
+
+    assert [type(error) for error in errors] == [ZeroDivisionError]
+    assert notes == [({}, None)]
+
+
+def test_registering_gives_the_function_back() -> None:
+    def hook() -> None: ...
+
+    events = Events()
+
+    assert events.on("startup")(hook) is hook
+    assert events.handlers("startup") == [hook]
+    events.handlers("startup").clear()
+    assert events.handlers("startup") == [hook]
+
+
+def test_an_unknown_event_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"no event is called 'start_up'; did you mean 'startup'\?"):
+        Events().on("start_up")
+    with pytest.raises(ConfigError, match=r"no event is called 'zzz'\. There are: startup, quiet"):
+        Events().on("zzz")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_app_takes_functions_for_each_moment(name: str) -> None:
+    app = RedisJobs("redis://127.0.0.1:1/0")
+
+    @app.on(name)  # type: ignore[arg-type]
+    def hook(*_: object) -> None: ...
+
+    assert app.events.handlers(name) == [hook]
+    assert list(app.events.emit(name, 1, 2)) == []
