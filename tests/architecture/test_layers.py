@@ -179,12 +179,20 @@ def test_what_is_late_by_design_still_is() -> None:
         ("redisjobs.contrib.new", "from redisjobs.client import Push", "redisjobs.client: not for contrib"),
         ("redisjobs.errors", "from redisjobs import clock", "redisjobs.clock: not for errors"),
         ("redisjobs.jobs.new", "from .job import Job", "imports .job: write the whole name"),
-        ("redisjobs.jobs.new", "def f():\n    from redisjobs.jobs.job import Job", "py:2 imports redisjobs.jobs.job in"),
+        (
+            "redisjobs.jobs.new",
+            "def f():\n    from redisjobs.jobs.job import Job",
+            "py:2 imports redisjobs.jobs.job in",
+        ),
         ("redisjobs.jobs.new", "f = lambda: __import__('json')", "imports json in a function"),
         ("redisjobs.jobs.new", "def f():\n    class A:\n        import json", "imports json in a function"),
         ("redisjobs.client", "import redis.asyncio as r", "imports redis.asyncio outside store/"),
         ("redisjobs.client", "r = LazyModule('redis.connection')", "imports redis.connection outside store/"),
-        ("redisjobs.client", "from redisjobs.wire.payload import _encoder", "imports _encoder of redisjobs.wire.payload"),
+        (
+            "redisjobs.client",
+            "from redisjobs.wire.payload import _encoder",
+            "imports _encoder of redisjobs.wire.payload",
+        ),
     ],
 )
 def test_each_rule_finds_what_it_is_for(name: str, text: str, found: str) -> None:

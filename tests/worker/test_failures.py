@@ -45,9 +45,7 @@ def enqueue_failing(app: RedisJobs, kind: str = "def", **options: Any) -> str:
 # -- where it goes --------------------------------------------------------------------------------------------------
 
 
-def test_a_failed_job_waits_for_its_retry_with_all_that_ruby_needs(
-    app: RedisJobs, redis: RealRedis, kind: str
-) -> None:
+def test_a_failed_job_waits_for_its_retry_with_all_that_ruby_needs(app: RedisJobs, redis: RealRedis, kind: str) -> None:
     enqueue_failing(app, kind, tags=["mail", "eu"])
     [payload] = members(redis, "queue:default")
     before = redis.now()

@@ -93,9 +93,7 @@ def test_a_killed_job_is_dead_whatever_attempts_are_left(app: RedisJobs, redis: 
     assert left(redis) == {"dead": redis.value("dead"), "stat:processed": "1", "stat:failed": "1"}
 
 
-def test_a_job_that_asks_for_a_retry_gets_it_when_it_asked(
-    app: RedisJobs, redis: RealRedis, ending: EndingJob
-) -> None:
+def test_a_job_that_asks_for_a_retry_gets_it_when_it_asked(app: RedisJobs, redis: RealRedis, ending: EndingJob) -> None:
     """Without the jitter that delays of the policy get."""
     ending(Retry(60), retry=5).enqueue()
     _, payload = queued(redis)
