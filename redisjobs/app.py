@@ -12,12 +12,11 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack, overload
 
-from redisjobs import config
+from redisjobs import config, events
 from redisjobs.app_config import AppSettings, app_config
 from redisjobs.client import Client, ClientConfig, Push
 from redisjobs.config import Given, RedisConfig
-from redisjobs.errors import ConfigError
-from redisjobs.events import Events
+from redisjobs.errors import ConfigError, did_you_mean
 from redisjobs.jobs.job import NOW, Job, When, after, moment
 from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.registry import Registry
@@ -67,7 +66,7 @@ class RedisJobs:
         self.config = app_config(settings)
         self.keys = Keys(self.config.namespace)
         self.registry = Registry()
-        self.events = Events()
+        self.events = events.Events()
         self.client_middleware: Chain[Push] = Chain()
         self.server_middleware: Chain[JobContext] = Chain()
         self._url = url
@@ -193,7 +192,14 @@ class RedisJobs:
         return workers.Worker(parts, settings, embedded=embedded)
 
     def on(self, event: EventName) -> Callable[[F], F]:
-        """Return a decorator that has a function called at a moment of a worker's life; see `Events`."""
+        """Return a decorator that has a function called at a moment of a worker's life; see `redisjobs.events.Events`.
+
+        Raises:
+            ConfigError: no event has this name.
+        """
+        if event not in events.NAMES:
+            hint = did_you_mean(event, events.NAMES, ".")
+            raise ConfigError(f"no event is called {event!r}{hint} There are: {', '.join(events.NAMES)}")
         return self.events.on(event)
 
     # -- looking ------------------------------------------------------------------------------------------------

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
-from redisjobs.errors import ConfigError
+from redisjobs.errors import ConfigError, did_you_mean
 from redisjobs.lazy import LazyModule
 
 if TYPE_CHECKING:
-    import difflib
     import tomllib
     from pathlib import Path
 else:
-    difflib = LazyModule("difflib")
     tomllib = LazyModule("tomllib")
 
 DAY_S = 86_400.0
@@ -138,10 +136,16 @@ def from_file(path: Path) -> Given:
         raise ConfigError(f"{path}: {error.strerror}; name a file that can be read") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
-    in_pyproject = path.name == "pyproject.toml"
-    return Given(
-        str(path), found.get("tool", {}).get("redisjobs", {}) if in_pyproject else found.get("redisjobs", found)
-    )
+    if path.name == "pyproject.toml":
+        table = _table(path, "tool", found.get("tool", {})).get("redisjobs", {})
+        return Given(str(path), _table(path, "tool.redisjobs", table))
+    return Given(str(path), _table(path, "redisjobs", found.get("redisjobs", found)))
+
+
+def _table(path: Path, name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: {name} = {value!r}: must be a table, written [{name}]")
+    return value
 
 
 def from_pyproject(folder: Path) -> Given:
@@ -189,12 +193,11 @@ def checked(given: Given, checks: Mapping[str, Callable[[Any], Any]]) -> dict[st
     settings = {}
     for name, value in given.values.items():
         if name not in checks:
-            close = difflib.get_close_matches(name, list(checks), n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(checks)}"
+            hint = did_you_mean(name, checks, f"; there are: {', '.join(checks)}")
             raise ConfigError(f"{given.source}: no setting is called {name!r}{hint}")
         try:
             settings[name] = checks[name](value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ConfigError(f"{given.source}: {name} = {value!r}: {error}") from None
     return settings
 
@@ -206,6 +209,8 @@ def parse_queue(text: str | list[Any] | tuple[Any, ...]) -> tuple[str, int]:
         ValueError: no name, or a weight that is no number from 0 to 1,000.
     """
     parts: Sequence[Any] = text.rsplit(",", 1) if isinstance(text, str) else text
+    if len(parts) > 2:
+        raise ValueError(f"a queue is a name and a weight, not {text!r}")
     name, weight = (*parts, 0)[:2] if parts else ("", 0)
     if not isinstance(name, str) or not name:
         raise ValueError("a queue needs a name, such as 'critical' or 'critical,3'")
@@ -252,7 +257,7 @@ def positive(value: Any) -> int:
 def seconds(value: Any) -> float:
     """Check a duration above 0."""
     number = float(value)
-    if not 0 < number < 1e9:
+    if not 0 < number < 1e9 or isinstance(value, bool):
         raise ValueError("must be a number of seconds above 0")
     return number
 

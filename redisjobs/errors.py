@@ -17,6 +17,16 @@ JobInterrupted (BaseException)  the worker stops and this job is given back; `ex
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from redisjobs.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = LazyModule("difflib")
+
 
 class RedisJobsError(Exception):
     """Base of all errors here; catch this to catch them all."""
@@ -83,3 +93,9 @@ class EmbeddedError(RedisJobsError):
 
 class JobInterrupted(BaseException):
     """Raised inside a running job when its worker must stop; the job has been given back to its queue."""
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return `; did you mean 'x'?` for the nearest of the known names, `otherwise` if none is near."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else otherwise

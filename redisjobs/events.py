@@ -6,15 +6,7 @@ Must not know what a worker or a job is: it only keeps functions by name and cal
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from redisjobs.errors import ConfigError
-from redisjobs.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import difflib
-else:
-    difflib = LazyModule("difflib")
+from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,18 +31,11 @@ class Events:
         self._handlers: dict[str, list[Callable[..., Any]]] = {name: [] for name in NAMES}
 
     def on(self, name: str) -> Callable[[F], F]:
-        """Return a decorator that registers a function under an event's name.
-
-        Raises:
-            ConfigError: no event has this name.
-        """
-        if name not in self._handlers:
-            close = difflib.get_close_matches(name, NAMES, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else "."
-            raise ConfigError(f"no event is called {name!r}{hint} There are: {', '.join(NAMES)}")
+        """Return a decorator that registers a function under an event's name, one of `NAMES`."""
+        handlers = self._handlers[name]
 
         def register(function: F) -> F:
-            self._handlers[name].append(function)
+            handlers.append(function)
             return function
 
         return register

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 import click
+
+from redisjobs.errors import did_you_mean
 
 
 class Group(click.Group):
@@ -19,9 +20,8 @@ class Group(click.Group):
         """Find the command that the first argument names."""
         name = args[0]
         if name not in self.list_commands(ctx) and not name.startswith("-"):
-            close = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(self.list_commands(ctx))}"
-            ctx.fail(f"no command is called {name!r}; {hint}")
+            there_are = f"; there are: {', '.join(self.list_commands(ctx))}"
+            ctx.fail(f"no command is called {name!r}{did_you_mean(name, self.list_commands(ctx), there_are)}")
         return super().resolve_command(ctx, args)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 import traceback
 from importlib import import_module
@@ -11,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from redisjobs.app import RedisJobs
-from redisjobs.errors import AppNotFoundError, RedisJobsError
+from redisjobs.errors import AppNotFoundError, RedisJobsError, did_you_mean
 
 
 def find_app(spec: str, folder: Path) -> RedisJobs:
@@ -65,14 +64,12 @@ def _no_module(name: str, missing: str, folder: Path) -> str:
     there = sorted(path.stem for path in folder.glob("*.py")) + sorted(
         path.parent.name for path in folder.glob("*/__init__.py")
     )
-    close = difflib.get_close_matches(missing, there, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(missing, there)
     return f"no module {missing!r}: looked in {folder} and {elsewhere} more places of Python's path{hint}"
 
 
 def _missing(module: ModuleType, attribute: str) -> str:
-    close = difflib.get_close_matches(attribute, vars(module), n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else _others(module)
+    hint = did_you_mean(attribute, vars(module), _others(module))
     return f"{module.__name__} ({module.__file__}) has no {attribute!r}{hint}"
 
 

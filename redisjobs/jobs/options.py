@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Struct, structs
 
-from redisjobs.errors import OptionError
-from redisjobs.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import difflib
-else:
-    difflib = LazyModule("difflib")
+from redisjobs.errors import OptionError, did_you_mean
 
 RetryIn: TypeAlias = Callable[[int, BaseException, dict[str, Any]], Any]
 """Called with `retry_count` (0 at the first failure), the error and the payload; returns seconds, `Kill`, `Discard`
@@ -90,8 +84,7 @@ _NAMES = JobOptions.__struct_fields__
 
 def _checked(name: str, value: Any) -> Any:
     if name not in _NAMES:
-        close = difflib.get_close_matches(name, _NAMES, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else "."
+        hint = did_you_mean(name, _NAMES, ".")
         raise OptionError(f"no job option is called {name!r}{hint} There are: {', '.join(_NAMES)}")
     check, wanted = _CHECKS[name]
     if not check(value):

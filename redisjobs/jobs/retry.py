@@ -16,6 +16,7 @@ from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.outcome import MAX_DELAY_S, Discard, Kill, Retry
 from redisjobs.lazy import LazyModule
 from redisjobs.wire import backtrace, times
+from redisjobs.wire import payload as payloads
 from redisjobs.wire.times import Wire
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class RetryPolicy(Struct, frozen=True):
         count = 0
         if isinstance(known, int | float) and not isinstance(known, bool) and known >= 0:
             count = int(min(known, _MOST_RETRIES)) + 1
-        changes: dict[str, Any] = {
+        changes = payloads.mended(payload, at=now, wire=self.wire) | {
             "queue": _text_or(payload.get("retry_queue"), queue),
             "error_message": message_of(cause),
             "error_class": class_of(cause),
@@ -98,9 +99,6 @@ class RetryPolicy(Struct, frozen=True):
         lines = _wanted_lines(payload.get("backtrace"))
         if lines:
             changes["error_backtrace"] = backtrace.pack(lines_of(cause)[:lines], self.wire)
-        tags = payload.get("tags")
-        if tags is not None and not isinstance(tags, list):  # Ruby's poller would take it and lose it
-            changes["tags"] = [str(tags)]
         return changes, count
 
     def _exhausted(self, payload: Mapping[str, Any], retry: Any, count: int, now: float) -> bool:

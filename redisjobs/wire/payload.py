@@ -17,8 +17,9 @@ import msgspec
 
 from redisjobs.errors import PayloadError
 from redisjobs.lazy import LazyModule
-from redisjobs.wire import arguments
+from redisjobs.wire import arguments, backtrace, times
 from redisjobs.wire.arguments import MAX_DEPTH, Json
+from redisjobs.wire.times import Wire
 
 if TYPE_CHECKING:
     import json
@@ -111,6 +112,26 @@ def change(raw: bytes, changes: Mapping[str, Json], *, drop: Sequence[str] = ())
     for name in drop:
         members.pop(name, None)
     return _encoder.encode(members)
+
+
+def mended(members: Mapping[str, Json], *, at: float, wire: Wire) -> dict[str, Json]:
+    """Return new values for the fields that Ruby cannot take as they are; most jobs have none.
+
+    Its poller loses a member of a set whose `tags` are no array; a page raises over times that are no numbers, and
+    over a backtrace that is not packed (spec: sidekiq.md 7). What was there is kept where it is text to read.
+    """
+    changes: dict[str, Json] = {}
+    tags = members.get("tags")
+    if tags is not None and not isinstance(tags, list):
+        changes["tags"] = [str(tags)]
+    for name in ("created_at", "enqueued_at"):
+        if members.get(name) is not None and times.seconds(members[name]) is None:
+            changes[name] = times.stamp(at, wire)
+    trace = members.get("error_backtrace")
+    if trace is not None and not backtrace.is_packed(trace):
+        lines = trace if isinstance(trace, list) else [trace]
+        changes["error_backtrace"] = backtrace.pack([str(line) for line in lines], wire)
+    return changes
 
 
 def encode(members: Mapping[str, Json]) -> bytes:

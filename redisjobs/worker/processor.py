@@ -15,7 +15,7 @@ from redisjobs.errors import JobInterrupted, PayloadError, UnknownJobError
 from redisjobs.jobs.job import Job
 from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.outcome import Discard, Kill, Outcome, Release, Retry, Snooze
-from redisjobs.jobs.retry import users_traceback
+from redisjobs.jobs.retry import message_of, users_traceback
 from redisjobs.middleware.context import JobContext, job_logger, running
 from redisjobs.store.drive import adrive, drive
 from redisjobs.store.ops.leases import FAILED, NO_RUN, Lease, Settlement, done, released
@@ -129,7 +129,7 @@ class Processor:
             settlement = done(lease)
         elif isinstance(end, Snooze):
             self._log_end(read, "snooze", started)
-            settlement = Settlement(lease, "schedule", NO_RUN, lease.raw, max(0.0, end.delay_s))
+            settlement = self._snoozed(lease, end.delay_s)
         elif isinstance(end, Release) or (self.interrupting and isinstance(end, _INTERRUPTS)):
             self._log_end(read, "interrupted", started)
             settlement = released(lease)
@@ -153,7 +153,7 @@ class Processor:
         try:
             members = payload.fields(lease.raw)
             failure = self._policy.decide(members, lease.queue, error, options, clock.now())
-            changed = payload.change(lease.raw, failure.changes)
+            changed = payload.change(lease.raw, failure.changes, drop=("at",))
         except PayloadError as problem:
             return self._malformed(lease, problem)
         self._log_end(read, "fail", started, error, failure.where, failure.delay_s)
@@ -164,6 +164,15 @@ class Processor:
             for problem_in_handler in self._events.emit("death", {**members, **failure.changes}, error):
                 self.report(problem_in_handler, {**about, "context": "death handler failed"})
         return Settlement(lease, failure.where, FAILED, changed, failure.delay_s)
+
+    def _snoozed(self, lease: Lease, delay_s: float) -> Settlement:
+        """Return a job to the schedule as it came, but for what Ruby's poller would lose it over."""
+        members = payload.fields(lease.raw)
+        changes = payload.mended(members, at=clock.now(), wire=self._policy.wire)
+        if members.get("queue") != lease.queue:
+            changes["queue"] = lease.queue
+        raw = payload.change(lease.raw, changes, drop=("at",)) if changes or "at" in members else lease.raw
+        return Settlement(lease, "schedule", NO_RUN, raw, delay_s)
 
     def _stumbled(self, lease: Lease, error: Exception) -> Settlement:
         """Bury a job that we cannot even fail in good order: one payload must never stop a worker."""
@@ -216,7 +225,7 @@ class Processor:
         if where == "retry":
             extra["retry_in_s"] = round(delay_s, 1)
         quiet = isinstance(error, Retry | Kill | UnknownJobError)
-        extra["error"] = f"{type(error).__name__}: {error}"
+        extra["error"] = f"{type(error).__name__}: {message_of(error)}"
         trace = None if quiet else (type(error), error, users_traceback(error))
         logger.warning(how, extra=extra, exc_info=trace)
 

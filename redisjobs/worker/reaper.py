@@ -102,7 +102,7 @@ class Reaper:
     def _poisoned(self, queue: str, raw: bytes) -> Settlement:
         now = clock.now()
         reason = f"poison pill: {self._max_recoveries} processes died while they ran this job"
-        changes: dict[str, Any] = {
+        told: dict[str, Any] = {
             "queue": queue,
             "error_class": "redisjobs.PoisonPill",
             "error_message": f"{reason}. Look for a crash of the interpreter or memory running out",
@@ -110,7 +110,8 @@ class Reaper:
         }
         log.error(reason, extra={"queue": queue, "raw": repr(raw[:200])})
         try:
-            buried = payload.change(raw, changes)
+            mended = payload.mended(payload.fields(raw), at=now, wire=self._wire)
+            buried = payload.change(raw, mended | told, drop=("at",))
         except PayloadError as error:
             buried = deadletter.wrap(raw, error, queue=queue, at=now, wire=self._wire)
         return Settlement(Lease(queue, raw, 0.0), "dead", NO_RUN, buried)

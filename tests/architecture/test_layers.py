@@ -112,23 +112,6 @@ def private(module: Module) -> list[str]:
 
 RULES = (upward, late, alien, private)
 
-DEBTS = {
-    ("events.py", "imports redisjobs.errors"): "the bottom row imports nothing of ours: `events` belongs one row up",
-    ("store/connect.py", "imports redis.asyncio.retry in a function"): "a LazyModule is made at module level",
-}
-
-
-def owed(finding: str) -> tuple[str, str] | None:
-    where, _, what = finding.partition(" ")
-    for file, known in DEBTS:
-        if where.startswith(f"{PACKAGE}/{file}:") and what.startswith(known):
-            return file, known
-    return None
-
-
-def findings() -> list[str]:
-    return [finding for rule in RULES for module in modules() for finding in rule(module)]
-
 
 def test_every_module_has_a_place() -> None:
     homeless = sorted(name for name in ours() if place(name) not in TABLE)
@@ -143,16 +126,9 @@ def test_the_table_itself_only_looks_down() -> None:
 
 
 def test_imports_look_down_stand_at_the_top_and_take_public_names() -> None:
-    found = [finding for finding in findings() if owed(finding) is None]
+    found = [finding for rule in RULES for module in modules() for finding in rule(module)]
 
     assert not found, "\n" + "\n".join(found)
-
-
-@pytest.mark.parametrize(
-    "debt", [pytest.param(debt, marks=pytest.mark.xfail(strict=True, reason=why)) for debt, why in DEBTS.items()]
-)
-def test_a_debt_is_paid(debt: tuple[str, str]) -> None:
-    assert [finding for finding in findings() if owed(finding) == debt] == []
 
 
 def test_what_is_late_by_design_still_is() -> None:

@@ -21,11 +21,6 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def xfail(*values: Any, reason: str) -> Any:
-    """Return a case that fails as of now."""
-    return pytest.param(*values, marks=pytest.mark.xfail(strict=True, reason=reason))
-
-
 # -- merging --------------------------------------------------------------------------------------------------------
 
 
@@ -190,7 +185,6 @@ def test_a_file_that_is_not_there_or_no_toml_is_named(tmp_path: Path) -> None:
             config.from_file(tmp_path / "bad.toml")
 
 
-@pytest.mark.xfail(strict=True, raises=AttributeError, reason="the type of the table is not looked at")
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -218,17 +212,17 @@ def test_a_file_whose_table_is_no_table_is_named(tmp_path: Path, name: str, text
         ("concurrency", 1.5),
         ("concurrency", True),
         ("concurrency", None),
-        xfail("concurrency", float("inf"), reason="OverflowError is not turned into a ConfigError"),
+        ("concurrency", float("inf")),
         ("timeout_s", 0),
         ("timeout_s", "soon"),
         ("timeout_s", float("nan")),
         ("timeout_s", float("inf")),
         ("timeout_s", []),
-        xfail("timeout_s", True, reason="true is taken for one second"),
+        ("timeout_s", True),
         ("queues", 5),
         ("queues", ["a,x"]),
         ("queues", [None]),
-        xfail("queues", [["a", 1, 2]], reason="what comes after the weight is passed over"),
+        ("queues", [["a", 1, 2]]),
         ("job_log", "maybe"),
         ("tag", 5),
         ("environment", None),

@@ -46,10 +46,12 @@ def test_registering_gives_the_function_back() -> None:
 
 
 def test_an_unknown_event_names_the_nearest() -> None:
+    app = RedisJobs("redis://127.0.0.1:1/0")
+
     with pytest.raises(ConfigError, match=r"no event is called 'start_up'; did you mean 'startup'\?"):
-        Events().on("start_up")
+        app.on("start_up")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"no event is called 'zzz'\. There are: startup, quiet"):
-        Events().on("zzz")
+        app.on("zzz")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", NAMES)

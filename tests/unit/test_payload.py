@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redisjobs.errors import PayloadError
-from redisjobs.wire import payload
+from redisjobs.wire import backtrace, payload
 from tests.support.builders import JID, a_payload
 
 pytestmark = pytest.mark.quick
@@ -225,3 +225,35 @@ def test_jids_are_24_hexadecimal_digits_and_differ() -> None:
 )
 def test_depth_is_counted_without_what_stands_in_quotes(raw: bytes, depth: int) -> None:
     assert payload.depth(raw) == depth
+
+
+# -- what Ruby cannot take ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"tags": ["a"], "created_at": 1732406400123, "enqueued_at": 1732406400.5},
+        {"tags": None, "created_at": None, "enqueued_at": None, "error_backtrace": None},
+        {"error_backtrace": backtrace.pack(["a.rb:1"], "sidekiq8")},
+        {"error_backtrace": backtrace.pack([], "sidekiq6")},
+    ],
+)
+def test_a_job_that_ruby_can_take_is_left_alone(members: dict[str, Any]) -> None:
+    assert payload.mended(members, at=1.5, wire="sidekiq8") == {}
+
+
+def test_what_ruby_cannot_take_is_put_into_a_form_that_it_can() -> None:
+    odd = {"tags": "mail", "created_at": "today", "enqueued_at": True, "error_backtrace": "@@@", "other": "x"}
+
+    assert payload.mended(odd, at=1.5, wire="sidekiq8") == {
+        "tags": ["mail"],
+        "created_at": 1500,
+        "enqueued_at": 1500,
+        "error_backtrace": backtrace.pack(["@@@"], "sidekiq8"),
+    }
+    lines = {"error_backtrace": ["a.rb:1", 2]}
+    assert payload.mended(lines, at=1.5, wire="sidekiq6") == {
+        "error_backtrace": backtrace.pack(["a.rb:1", "2"], "sidekiq6")
+    }

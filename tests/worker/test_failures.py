@@ -290,7 +290,7 @@ def test_a_class_nobody_knows_waits_with_every_byte_that_others_put_into_it(app:
 
     [stored] = redis.value("retry")
     assert stored.startswith(f"{{{head}")
-    for part in odd[:3]:
+    for part in (odd[0], odd[1].replace("\\u00fc", "ü"), odd[2]):  # names are written as Ruby writes them
         assert part in stored
     assert msgspec.json.decode(stored)["error_class"] == "redisjobs.errors.UnknownJobError"
     assert "'Ruby::Only'" in msgspec.json.decode(stored)["error_message"]
@@ -328,15 +328,14 @@ def test_arguments_that_do_not_fit_are_a_failure_of_the_job(app: RedisJobs, redi
     assert "positional argument" in waiting["error_message"]
 
 
-@pytest.mark.xfail(strict=True, reason="Processor._log_end calls str() of the error; it should be message_of()")
 def test_an_error_that_cannot_say_what_it_is_is_retried_as_any_other(app: RedisJobs, redis: RealRedis) -> None:
-    class Mute(Exception):
+    class MuteError(Exception):
         def __str__(self) -> str:
             raise RuntimeError("no words")
 
     @app.job(name="Fail")
     def fail() -> None:
-        raise Mute
+        raise MuteError
 
     fail.enqueue()
 

@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from redisjobs import Discard, Job, JobContext, Kill, Outcome, RedisJobs, Release, Retry, Snooze, Steps, current_job
+from redisjobs.wire import backtrace
+from tests.support.builders import a_payload
 from tests.support.eventually import eventually
 from tests.support.real_redis import RealRedis
 from tests.worker.runs import left, only, work_off
@@ -123,6 +125,23 @@ def test_a_snoozed_job_is_scheduled_as_it_came_and_not_counted(
 
     assert left(redis) == {"schedule": {raw: pytest.approx(before + 60, abs=5)}}
     assert before + 60 <= redis.value("schedule")[raw] <= redis.now() + 60 + 1e-3
+
+
+def test_a_snoozed_job_is_mended_where_rubys_poller_would_lose_it(app: RedisJobs, redis: RealRedis) -> None:
+    """It takes a member out of the schedule, and then refuses to push what is not as it wants it."""
+
+    @app.job(name="End")
+    def end() -> None:
+        raise Snooze(60)
+
+    redis.seed({"queue:default": [a_payload(class_="End", queue=..., tags="mail", at=None, error_backtrace="@@@")]})
+
+    work_off(app)
+
+    waiting, _ = only(redis, "schedule")
+    assert (waiting["queue"], waiting["tags"]) == ("default", ["mail"])
+    assert "at" not in waiting
+    assert backtrace.unpack(waiting["error_backtrace"]) == ["@@@"]
 
 
 def test_a_job_that_asks_for_one_retry_too_many_is_exhausted(
