@@ -6,7 +6,6 @@ It only puts the parts together; each is made when it is first asked for, so tha
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -25,6 +24,7 @@ from redisjobs.lazy import LazyModule
 from redisjobs.middleware.chain import Chain
 from redisjobs.middleware.context import JobContext
 from redisjobs.store.keys import Keys
+from redisjobs.store.location import Location
 from redisjobs.store.stores import AsyncStore, BlockingStore
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from redisjobs.worker import wiring
     from redisjobs.worker import worker as workers
 else:
-    embedded = LazyModule("redisjobs.store.embedded")
     pathlib = LazyModule("pathlib")
     inspector = LazyModule("redisjobs.inspector")
     wiring = LazyModule("redisjobs.worker.wiring")
@@ -69,10 +68,8 @@ class RedisJobs:
         self.events = events.Events()
         self.client_middleware: Chain[Push] = Chain()
         self.server_middleware: Chain[JobContext] = Chain()
-        self._url = url
         self._defaults = JobOptions().merge(self.config.defaults)
-        self._lock = threading.RLock()
-        self._server: embedded.EmbeddedServer | None = None
+        self._location = Location(url, self.config.data_folder)
 
     # -- jobs ---------------------------------------------------------------------------------------------------
 
@@ -259,18 +256,12 @@ class RedisJobs:
     @property
     def url(self) -> str:
         """The URL of the Redis in use; starts the private server if nothing else was named."""
-        with self._lock:
-            if self._url is None:
-                self._url = config.redis_url()
-            if self._url is None:
-                self._server = embedded.start(self.config.data_folder)
-                self._url = self._server.url
-            return self._url
+        return self._location.url
 
     @property
     def server(self) -> embedded.EmbeddedServer | None:
         """The private server, if one is in use."""
-        return self._server
+        return self._location.server
 
     @cached_property
     def store(self) -> BlockingStore:
@@ -284,19 +275,17 @@ class RedisJobs:
 
     def close(self) -> None:
         """Close idle connections and let go of the private server, if there is one. The app stays usable."""
-        self.store.close()
-        with self._lock:
-            if self._server is not None:
-                self._server.close()
-                self._server, self._url = None, None
-                self.__dict__.pop("store", None)
-                self.__dict__.pop("astore", None)
+        for name in ("store", "_access"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
+        if self._location.leave():
+            self.__dict__.pop("astore", None)
 
     async def aclose(self) -> None:
         """Close the connections that this event loop's coroutines pushed through; to be awaited before it ends."""
         await self.astore.close()
 
-    @property
+    @cached_property
     def _access(self) -> inspector.Access:
         return inspector.Access(BlockingStore(self.redis), self.keys, self.config.dead, self.config.wire)
 

@@ -44,6 +44,10 @@ class Access:
         except WrongTypeError as error:
             raise self._named(wanted) or error from None
 
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self.store.close()
+
     def gather(self, ops: Sequence[Op[Any]]) -> list[Any]:
         """Send requests that only read, in one trip; a wrong key's error stands in the place of its reply."""
         try:

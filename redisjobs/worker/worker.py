@@ -22,6 +22,7 @@ from redisjobs.config import WorkerConfig
 from redisjobs.errors import RedisJobsError, StoreError
 from redisjobs.service import Service, ServiceThread
 from redisjobs.store.connect import shown
+from redisjobs.store.drive import drive
 from redisjobs.store.op import Op, Together
 from redisjobs.store.ops import leases, processes
 from redisjobs.store.stores import AsyncStore, BlockingStore
@@ -98,9 +99,9 @@ class Worker:
             raise RedisJobsError("a worker starts once; make another one")
         self._store.run(processes.ping())
         self._startup()
+        drive(self._heartbeat.once(), self._store)  # before the first lease: who holds one must be known to reapers
         self._phase = "running"
-        beat = self._service(self._heartbeat)
-        self._services = [beat, *(self._service(service) for service in self._background())]
+        self._services = [self._service(service) for service in (self._heartbeat, *self._background())]
         for capsule, fetcher in zip(self._capsules, self._fetchers, strict=True):
             self._start_fetcher(capsule, fetcher)
         for service in self._services:
