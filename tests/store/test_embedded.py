@@ -6,6 +6,7 @@ Users are processes of their own that start or join the server, then do what the
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ import redis
 from redisjobs import RedisJobs
 from redisjobs.errors import EmbeddedError
 from redisjobs.store import embedded, embedded_folder
-from redisjobs.store.embedded_program import Binary
+from redisjobs.store.embedded_program import WHEELS, Binary
 from tests.support.eventually import eventually
 
 USER = """
@@ -43,7 +44,8 @@ for line in sys.stdin:
     exec(line)
     say(done=True)
 """
-NO_PROGRAM = "embedded_program.MORE_FOLDERS = embedded_program.WHEELS = ()"
+NOT_ON_PATH = "embedded_program.MORE_FOLDERS = ()"
+NO_PROGRAM = f"{NOT_ON_PATH}; embedded_program.WHEELS = ()"
 
 
 class User:
@@ -521,6 +523,22 @@ def test_a_start_that_fails_quotes_what_the_server_said(folder: Path, monkeypatc
 
     with pytest.raises(EmbeddedError, match=r"did not start; its log says: the sky fell; .* the whole log is .*\.log"):
         embedded.start(folder)
+
+
+def test_where_none_is_on_path_a_wheels_server_keeps_the_data(user: Callable[..., User], folder: Path) -> None:
+    if not any(importlib.util.find_spec(wheel) for wheel in WHEELS):
+        pytest.skip("no wheel with a redis-server is installed: pip install 'redisjobs[embedded]'")
+    one = user(setup=NOT_ON_PATH, PATH="/nonexistent")
+    said = one.said()
+
+    assert said["kind"] == "wheel"
+    assert "a wheel's redis-server" in said["text"]
+    assert subprocess.check_output(f"{said['cli']} SET a 1", shell=True, text=True, env={}).strip() in ("OK", "True")
+    one.leave()
+    two = user(setup=NOT_ON_PATH, PATH="/nonexistent")
+    assert ask(two.said()["url"], "GET", "a") == b"1"
+    two.leave()
+    assert not served(folder)
 
 
 def test_without_any_program_it_is_fakeredis_and_says_so_loudly(user: Callable[..., User], folder: Path) -> None:
