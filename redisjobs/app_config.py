@@ -56,6 +56,7 @@ class AppConfig(Struct, frozen=True):
 
     @property
     def dead(self) -> DeadSetConfig:
+        """How much the dead set keeps."""
         return DeadSetConfig(self.dead_max_jobs, self.dead_max_age_s)
 
 

@@ -41,18 +41,22 @@ class Push(Struct):
 
     @property
     def name(self) -> str:
+        """The job's name on the wire."""
         return str(self.fields["class"])
 
     @property
     def jid(self) -> str:
+        """The job's id."""
         return str(self.fields["jid"])
 
     @property
     def queue(self) -> str:
+        """The queue it goes to, now or when it is due."""
         return str(self.fields["queue"])
 
     @property
     def args(self) -> list[Any]:
+        """The arguments, as they stand on the wire."""
         return self.fields["args"]  # type: ignore[no-any-return]
 
 

@@ -57,6 +57,7 @@ class ServiceThread:
         self._thread = threading.Thread(target=self._loop, name=f"redisjobs-{service.name}", daemon=True)
 
     def start(self) -> None:
+        """Begin with the first turn at once."""
         self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:

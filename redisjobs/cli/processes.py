@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from redisjobs import clock
 from redisjobs.cli.entries import arguments, entry_json
 from redisjobs.cli.output import cut, duration, echo, echo_json, moment, printable, table
 from redisjobs.cli.session import Session, shared_options
+
+if TYPE_CHECKING:
+    from redisjobs.inspector import Process, Work
 
 
 @click.command()
@@ -20,38 +26,43 @@ def processes(session: Session) -> None:
     """
     found, running = list(session.app.processes), list(session.app.running)
     if session.as_json:
-        echo_json(
-            [
-                {
-                    "identity": process.identity,
-                    "hostname": process.hostname,
-                    "pid": process.pid,
-                    "tag": process.tag,
-                    "labels": process.labels,
-                    "version": process.version,
-                    "concurrency": process.concurrency,
-                    "busy": process.busy,
-                    "queues": process.queues,
-                    "quiet": process.quieted,
-                    "embedded": process.embedded,
-                    "rss_kb": process.rss_kb,
-                    "rtt_us": process.rtt_us,
-                    "beat_at": process.beat_at,
-                    "started_at": process.started_at,
-                    "running": [
-                        {"thread": work.thread, "run_at": work.run_at, **entry_json(work.entry)}
-                        for work in running
-                        if work.process == process.identity
-                    ],
-                }
-                for process in found
-            ]
-        )
+        echo_json([_json(process, running) for process in found])
         return
     if not found:
         echo("no processes")
         return
     now = clock.now()
+    echo(_processes(found, now))
+    if running:
+        echo("\n" + _running(running, now))
+
+
+def _json(process: Process, running: Sequence[Work]) -> dict[str, Any]:
+    return {
+        "identity": process.identity,
+        "hostname": process.hostname,
+        "pid": process.pid,
+        "tag": process.tag,
+        "labels": process.labels,
+        "version": process.version,
+        "concurrency": process.concurrency,
+        "busy": process.busy,
+        "queues": process.queues,
+        "quiet": process.quieted,
+        "embedded": process.embedded,
+        "rss_kb": process.rss_kb,
+        "rtt_us": process.rtt_us,
+        "beat_at": process.beat_at,
+        "started_at": process.started_at,
+        "running": [
+            {"thread": work.thread, "run_at": work.run_at, **entry_json(work.entry)}
+            for work in running
+            if work.process == process.identity
+        ],
+    }
+
+
+def _processes(found: Sequence[Process], now: float) -> str:
     rows = [
         (
             cut(printable(process.identity), 60),
@@ -67,17 +78,19 @@ def processes(session: Session) -> None:
         for process in found
     ]
     headers = ["PROCESS", "TAG", "BUSY", "MEMORY", "REDIS", "STARTED", "BEAT", "", "QUEUES"]
-    echo(table(headers, rows, right=(2, 3, 4)))
-    if running:
-        works = [
-            (
-                cut(printable(work.process), 60),
-                duration(max(0.0, now - work.run_at)),
-                cut(printable(work.queue), 30),
-                cut(printable(work.entry.display_name or "(malformed)"), 40),
-                work.entry.id,
-                arguments(work.entry),
-            )
-            for work in running
-        ]
-        echo("\n" + table(["RUNNING IN", "FOR", "QUEUE", "JOB", "JID", "ARGS"], works, right=(1,)))
+    return table(headers, rows, right=(2, 3, 4))
+
+
+def _running(running: Sequence[Work], now: float) -> str:
+    rows = [
+        (
+            cut(printable(work.process), 60),
+            duration(max(0.0, now - work.run_at)),
+            cut(printable(work.queue), 30),
+            cut(printable(work.entry.display_name or "(malformed)"), 40),
+            work.entry.id,
+            arguments(work.entry),
+        )
+        for work in running
+    ]
+    return table(["RUNNING IN", "FOR", "QUEUE", "JOB", "JID", "ARGS"], rows, right=(1,))

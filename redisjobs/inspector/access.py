@@ -12,7 +12,8 @@ from typing import Any, TypeVar, overload
 from redisjobs.config import DeadSetConfig
 from redisjobs.errors import WrongTypeError
 from redisjobs.store.keys import Keys
-from redisjobs.store.op import Op, Together, command
+from redisjobs.store.op import Op, Together
+from redisjobs.store.ops import server
 from redisjobs.store.stores import BlockingStore
 from redisjobs.wire.times import Wire
 
@@ -65,7 +66,7 @@ class Access:
         """Return the error that names the key of a request that is not what it should be, if it still is not."""
         ops = wanted.ops if isinstance(wanted, Together) else (wanted,)
         names = dict.fromkeys(key for op in ops for key in (op.keys if op.is_script else op.args[:1]))
-        kinds = self.store.run(Together([command("TYPE", name, decode=_text) for name in names]))
+        kinds = self.store.run(server.kinds(names))
         for name, found in zip(names, kinds, strict=True):
             key = _text(name)
             if found not in ("none", self.keys.kind(key)):

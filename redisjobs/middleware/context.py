@@ -44,6 +44,7 @@ class JobContext:
 
     @property
     def jid(self) -> str:
+        """The job's id."""
         return self._payload.jid
 
     @property

@@ -92,6 +92,7 @@ class Line:
 
     @property
     def connected(self) -> bool:
+        """Whether a socket is open, as far as this end knows."""
         return self._connection._sock is not None
 
     @property

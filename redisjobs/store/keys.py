@@ -13,7 +13,8 @@
 | `<identity>-signals` | list | `TSTP`, `TERM`, `TTIN` for that process | inspector | 60 s |
 | `paused` | set | names of queues that nobody may take from | inspector | - |
 
-All of the above are Sidekiq's (spec: sidekiq.md 2); below are ours. The braces put them into the slot of their queue.
+All of the above are Sidekiq's (spec: sidekiq.md 2); below are ours. The braces put each into the cluster
+slot of the key that stands in them, its namespace included.
 
 | key | type | content | written by | TTL |
 |---|---|---|---|---|
@@ -69,16 +70,17 @@ class Keys(Struct, frozen=True):
         return self._key(f"queue:{name}")
 
     def lease(self, queue: str, identity: str) -> str:
-        return self._key(f"lease:{{queue:{queue}}}:{identity}")
+        return self._key(f"lease:{{{self.queue(queue)}}}:{identity}")
 
     def lease_owners(self, queue: str) -> str:
-        return self._key(f"lease-owners:{{queue:{queue}}}")
+        return self._key(f"lease-owners:{{{self.queue(queue)}}}")
 
     def lease_recovered(self, queue: str) -> str:
         """The start of the key; the script adds the payload's digest."""
-        return self._key(f"lease-recovered:{{queue:{queue}}}:")
+        return self._key(f"lease-recovered:{{{self.queue(queue)}}}:")
 
     def pushed(self, target: str, producer: str) -> str:
+        """`target` is the key that the producer pushes to."""
         return self._key(f"pushed:{{{target}}}:{producer}")
 
     def stat(self, name: str, day: str = "") -> str:

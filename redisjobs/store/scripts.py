@@ -1,6 +1,6 @@
 """Loads the scripts of `lua/`, one atomic step per file, and knows their digests.
 
-`lua/trim.lua` and its like are no scripts of their own: a line `-- include NAME` is replaced by that file.
+`lua/trim_dead.lua` is no script of its own: a line `-- include NAME` is replaced by that file.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakKeyDictionary
 
+from redisjobs import clock
 from redisjobs.config import RedisConfig
 from redisjobs.errors import StoreUnavailableError
 from redisjobs.lazy import LazyModule
@@ -164,13 +165,13 @@ class _Pauses:
     """How long to wait before each new try: doubling, until the patience is over."""
 
     def __init__(self, patience_s: float) -> None:
-        self._until = time.monotonic() + patience_s
+        self._until = clock.monotonic() + patience_s
         self._next_s = _FIRST_PAUSE_S
 
     def next_s(self) -> float | None:
         pause_s = min(self._next_s, _LONGEST_PAUSE_S)
         self._next_s *= 2
-        return pause_s if time.monotonic() + pause_s < self._until else None
+        return pause_s if clock.monotonic() + pause_s < self._until else None
 
 
 def _parts(wanted: Op[Any] | Together) -> tuple[Sequence[Op[Any]], bool]:

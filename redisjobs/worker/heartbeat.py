@@ -18,6 +18,7 @@ from redisjobs.lazy import LazyModule
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Steps
 from redisjobs.store.ops import processes as ops
+from redisjobs.store.ops import server
 from redisjobs.version import __version__
 from redisjobs.worker.work import Running
 
@@ -57,7 +58,7 @@ class Heartbeat:
     def once(self) -> Steps[float]:
         """Beat; return the seconds until the next."""
         sent = clock.monotonic()
-        yield from ops.ping()
+        yield from server.ping()
         self._rtt_us = int((clock.monotonic() - sent) * 1e6)
         running = self._running()
         replies = yield from ops.beat(

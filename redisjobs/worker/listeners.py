@@ -13,8 +13,8 @@ from redisjobs import clock
 from redisjobs.errors import StoreError, StoreUnavailableError
 from redisjobs.store.connect import Line
 from redisjobs.store.keys import Keys
-from redisjobs.store.op import Op, command
-from redisjobs.store.ops import leases
+from redisjobs.store.op import Op
+from redisjobs.store.ops import leases, server
 from redisjobs.store.stores import BlockingStore
 
 BLOCK_S = 2.0
@@ -30,15 +30,18 @@ class Bell:
         os.set_blocking(self._writer, False)
 
     def fileno(self) -> int:
+        """Return what a selector waits on."""
         return self._reader
 
     def ring(self) -> None:
+        """Wake the sleeper, from any thread."""
         try:
             os.write(self._writer, b"!")
         except (BlockingIOError, OSError):  # full: it rings already; closed: nobody sleeps any more
             pass
 
     def silence(self) -> None:
+        """Take back what was rung so far."""
         try:
             os.read(self._reader, 4096)
         except BlockingIOError:
@@ -82,6 +85,7 @@ class Listeners:
 
     @property
     def any_armed(self) -> bool:
+        """Whether any queue is waited for."""
         return any(listener.until for listener in self._all.values())
 
     def arm(self, queue: str) -> None:
@@ -93,7 +97,7 @@ class Listeners:
             timeout_s = BLOCK_S + self._store.config.timeout_s
             listener = self._all[queue] = _Listener(self._store.line(timeout_s=timeout_s))
         if not listener.line.connected:
-            listener.client_id = listener.line.request([command("CLIENT", "ID", decode=int)])[0]
+            listener.client_id = listener.line.request([server.client_id()])[0]
         listener.line.send(self._ops(queue))
         if listener.registered != listener.line.fileno():
             self._unregister(listener)
@@ -122,7 +126,7 @@ class Listeners:
         waiting = [(queue, one) for queue, one in self._all.items() if one.until]
         if not waiting:
             return []
-        line.request([command("CLIENT", "UNBLOCK", one.client_id) for _, one in waiting])
+        line.request(server.unblock([one.client_id for _, one in waiting]).ops)
         return [(queue, self._receive(queue)) for queue, _ in waiting]
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ from redisjobs.service import Service, ServiceThread
 from redisjobs.store.connect import shown
 from redisjobs.store.drive import drive
 from redisjobs.store.op import Op, Together
-from redisjobs.store.ops import leases, processes
+from redisjobs.store.ops import leases, processes, server
 from redisjobs.store.stores import AsyncStore, BlockingStore
 from redisjobs.worker.capsule import Capsule
 from redisjobs.worker.executors.coroutines import Coroutines, LoopThread
@@ -97,7 +97,7 @@ class Worker:
         """
         if self._phase != "new":
             raise RedisJobsError("a worker starts once; make another one")
-        self._store.run(processes.ping())
+        self._store.run(server.ping())
         self._startup()
         drive(self._heartbeat.once(), self._store)  # before the first lease: who holds one must be known to reapers
         self._phase = "running"

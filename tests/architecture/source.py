@@ -1,9 +1,9 @@
-"""The package as text: every module parsed, and what each of them imports."""
+"""The package as text: every module parsed, what each of them imports, and the scripts of the store."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +13,7 @@ PACKAGE = "redisjobs"
 LATE = ("LazyModule", "import_module", "__import__")
 """Calls that import, by a name given as a string."""
 
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -66,6 +67,12 @@ def ours() -> frozenset[str]:
     return frozenset(one.name for one in modules())
 
 
+@cache
+def scripts() -> Mapping[str, str]:
+    """Return the text of every file of the store's `lua/`, by its name."""
+    return {file.stem: file.read_text("utf-8") for file in sorted((ROOT / PACKAGE / "store/lua").glob("*.lua"))}
+
+
 def imports(one: Module) -> Iterator[Import]:
     """Yield what a module imports: by a statement, under TYPE_CHECKING too, or by a name that it has as a string."""
     late: set[ast.AST] = set()
@@ -92,6 +99,17 @@ def walk(tree: ast.AST, inside: bool = False) -> Iterator[tuple[ast.AST, bool]]:
     for child in ast.iter_child_nodes(tree):
         yield child, inside
         yield from walk(child, inside or isinstance(child, _FUNCTIONS))
+
+
+def functions(tree: ast.AST, within: str = "") -> Iterator[tuple[str, Function]]:
+    """Yield every function and its qualified name, methods and inner functions too."""
+    for child in ast.iter_child_nodes(tree):
+        name = within
+        if isinstance(child, Function | ast.ClassDef):
+            name = f"{within}.{child.name}" if within else child.name
+        if isinstance(child, Function):
+            yield name, child
+        yield from functions(child, name)
 
 
 def called(node: ast.Call) -> str:

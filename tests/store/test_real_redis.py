@@ -9,7 +9,7 @@ import pytest
 from redisjobs.config import RedisConfig
 from redisjobs.errors import StoreUnavailableError
 from redisjobs.store.op import command
-from redisjobs.store.ops.processes import ping
+from redisjobs.store.ops.server import ping
 from redisjobs.store.stores import BlockingStore
 from tests.support.eventually import eventually
 from tests.support.faulty import FaultyStore

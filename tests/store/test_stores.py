@@ -17,8 +17,8 @@ from redisjobs.errors import ConfigError, StoreError, StoreUnavailableError, Wro
 from redisjobs.store.connect import shown
 from redisjobs.store.op import Op, Together, command
 from redisjobs.store.ops import leases, queues
-from redisjobs.store.ops.processes import ping
 from redisjobs.store.ops.queues import Producer
+from redisjobs.store.ops.server import ping
 from redisjobs.store.scripts import script
 from redisjobs.store.stores import AsyncStore, BlockingStore
 from tests.support.builders import KEYS

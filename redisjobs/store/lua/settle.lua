@@ -17,6 +17,7 @@
 -- returns     the positions, from 1 over all groups, of those that were not ours
 
 local sets = { retry = KEYS[1], schedule = KEYS[2], dead = KEYS[3] }
+local all_processed, all_failed, day_processed, day_failed, queues = KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local max_dead, max_age, day_ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local time = redis.call("TIME")
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
@@ -32,7 +33,7 @@ local function check_types() -- raises before anything was moved
     local width = 1
     if where == "queue" then
       redis.call("LLEN", KEYS[pair * 2 + 8])
-      redis.call("SCARD", KEYS[8])
+      redis.call("SCARD", queues)
     elseif where ~= "gone" then
       redis.call("ZCARD", sets[where])
       width = where == "dead" and 2 or 3
@@ -74,7 +75,7 @@ while at <= #ARGV do
       at = at + 3
     end
   end
-  if where == "queue" and ours > 0 then redis.call("SADD", KEYS[8], name) end
+  if where == "queue" and ours > 0 then redis.call("SADD", queues, name) end
   if counted >= 1 then processed = processed + ours end
   if counted == 2 then failed = failed + ours end
 end
@@ -88,6 +89,6 @@ local function add(total, day, count)
   if redis.pcall("INCRBY", day, count) == count then redis.call("EXPIRE", day, day_ttl) end
 end
 
-add(KEYS[4], KEYS[6], processed)
-add(KEYS[5], KEYS[7], failed)
+add(all_processed, day_processed, processed)
+add(all_failed, day_failed, failed)
 return lost

@@ -133,7 +133,7 @@ def owners(keys: Keys, queue: str) -> Op[list[str]]:
 
 
 def disown(keys: Keys, queue: str, identity: str) -> Op[bool]:
-    """Take a process off the owners of a queue's leases, if it holds none. Safe to send twice."""
+    """Take a process off the owners of a queue's leases, if it holds none. Safe to send twice: it is gone then."""
     return Op("disown", keys=(keys.lease(queue, identity), keys.lease_owners(queue)), args=(identity,), decode=bool)
 
 

@@ -78,7 +78,7 @@ def workers(keys: Keys, identity: str) -> Op[dict[bytes, bytes]]:
 
 
 def forget(keys: Keys, gone: Sequence[str]) -> Op[int]:
-    """Take identities without a heartbeat off the registry. Safe to send twice."""
+    """Take identities without a heartbeat off the registry. Safe to send twice: they are gone then."""
     return command("SREM", keys.processes, *gone, decode=int)
 
 
@@ -89,11 +89,6 @@ def signal(keys: Keys, identity: str, name: str) -> Together:
     """
     key = keys.signals(identity)
     return Together((command("LPUSH", key, name), command("EXPIRE", key, SIGNALS_TTL_S)), atomic=True)
-
-
-def ping() -> Op[Any]:
-    """Ask for an answer, to time it. Safe to send twice."""
-    return command("PING")
 
 
 def _pairs(reply: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -30,7 +30,7 @@ def push(keys: Keys, queue: str, payloads: Sequence[bytes], *, producer: Produce
     producer.number += 1
     return Op(
         "push",
-        keys=(keys.queue(queue), keys.pushed(f"queue:{queue}", producer.name), keys.queues),
+        keys=(keys.queue(queue), keys.pushed(keys.queue(queue), producer.name), keys.queues),
         args=(queue, producer.number, GUARD_TTL_S, *payloads),
         decode=bool,
     )
@@ -44,7 +44,7 @@ def schedule(keys: Keys, jobs: Iterable[tuple[str, bytes]], *, producer: Produce
     producer.number += 1
     return Op(
         "schedule",
-        keys=(keys.schedule, keys.pushed("schedule", producer.name)),
+        keys=(keys.schedule, keys.pushed(keys.schedule, producer.name)),
         args=(producer.number, GUARD_TTL_S, *(part for job in jobs for part in job)),
         decode=bool,
     )
@@ -101,12 +101,12 @@ def clear(keys: Keys, queue: str) -> Op[int]:
 
 
 def pause(keys: Keys, queue: str) -> Op[int]:
-    """Let nobody take from a queue; Ruby's open-source workers take all the same. Safe to send twice."""
+    """Let nobody take from a queue; Ruby's open-source workers take all the same. Safe to send twice: a set."""
     return command("SADD", keys.paused, _bytes(queue), decode=int)
 
 
 def unpause(keys: Keys, queue: str) -> Op[int]:
-    """Let workers take from a queue again. Safe to send twice."""
+    """Let workers take from a queue again. Safe to send twice: a set."""
     return command("SREM", keys.paused, _bytes(queue), decode=int)
 
 

@@ -91,7 +91,7 @@ def clear(set_key: str) -> Op[int]:
 
 
 def delete(key: str) -> Op[int]:
-    """Delete a key in the background. Safe to send twice."""
+    """Delete a key in the background. Safe to send twice: it is gone then."""
     return command("UNLINK", key, decode=int)
 
 

@@ -25,7 +25,7 @@ def days(keys: Keys, dates: Sequence[str]) -> Together:
 
 
 def reset(keys: Keys, names: Sequence[str]) -> Together:
-    """Set counters of all time to 0; those of the days stay. Safe to send twice."""
+    """Set counters of all time to 0; those of the days stay. Safe to send twice: 0 stays 0, but for runs since."""
     return Together([command("SET", keys.stat(name), 0) for name in names], atomic=True)
 
 

@@ -1,0 +1,32 @@
+"""Ops that ask about the server, a connection or a key, and nothing about jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from redisjobs.store.op import Arg, Op, Together, command
+
+
+def ping() -> Op[Any]:
+    """Ask for an answer, to time it. Safe to send twice: it only asks."""
+    return command("PING")
+
+
+def kinds(names: Iterable[Arg]) -> Together:
+    """Read the type of each key, `none` where there is no such key. Safe to send twice: it only reads."""
+    return Together([command("TYPE", name, decode=_text) for name in names])
+
+
+def client_id() -> Op[int]:
+    """Ask for the number of the connection that this is sent on. Safe to send twice: it only asks."""
+    return command("CLIENT", "ID", decode=int)
+
+
+def unblock(client_ids: Sequence[int]) -> Together:
+    """End the blocked waits of other connections. Safe to send twice: the second finds none that waits."""
+    return Together([command("CLIENT", "UNBLOCK", number) for number in client_ids])
+
+
+def _text(reply: bytes | str) -> str:
+    return reply.decode() if isinstance(reply, bytes) else reply
