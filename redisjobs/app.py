@@ -57,6 +57,7 @@ class RedisJobs:
 
     Raises:
         ConfigError: a setting is unknown or wrong.
+        OptionError: one of the `defaults` is.
     """
 
     def __init__(self, url: str | None = None, **settings: Unpack[AppSettings]) -> None:
@@ -290,7 +291,7 @@ class RedisJobs:
         return inspector.Access(BlockingStore(self.redis), self.keys, self.config.dead, self.config.wire)
 
     def _fields(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        return self._defaults.merge(options).wire_fields()
+        return self._defaults.for_call(options).wire_fields()
 
 
 def _name_of(function: Callable[..., Any]) -> str:

@@ -127,11 +127,13 @@ class Client:
         now = clock.now()
         if when.at is not None and when.at <= now:
             when = NOW
-        lists = [arguments.check(call) for call in calls]
+        lists = list(calls)
         created_at = stamp(now, self._config.wire)
         built = []
         for args, jid in zip(lists, payload.new_jids(len(lists)), strict=True):
             members = {**fields, "args": args, "class": name, "jid": jid, "created_at": created_at}
+            if "tags" in members:
+                members["tags"] = list(members["tags"])  # middleware may add to them; the job's own stay as they are
             built.append(Push(members, when))
         return built
 
@@ -142,54 +144,76 @@ class Client:
         return (yield from self._push_wrapped(pushes))
 
     def _push_wrapped(self, pushes: list[Push]) -> Steps[list[str | None]]:
-        """Run each push's middleware until it hands over, store them all, then run each to its end."""
+        """Run each push's middleware until it hands over, store them all, then run each to its end.
+
+        Each hears of its own push only: the jid if it was stored, else the error that kept it from being. The first
+        error that one of them raises then is the caller's.
+        """
         waiting: list[tuple[int, Push, Steps[Any]]] = []
-        results: list[str | None] = [None] * len(pushes)
-        for at, push in enumerate(pushes):
-            steps = self._chain.wrap(push)
-            if (yield from _until_handed_over(steps, None)):
-                waiting.append((at, push, steps))
+        stored: set[int] = set()
+        failure: BaseException | None = None
         try:
-            yield from self._store_all([push for _, push, _ in waiting])
-        except Exception as error:
-            for _, _, steps in waiting:
-                yield from _until_handed_over(steps, error)
+            for at, push in enumerate(pushes):
+                steps = self._chain.wrap(push)
+                if (yield from _until_handed_over(steps, None)):
+                    waiting.append((at, push, steps))
+                    payload.check(push.fields)
+            yield from self._store_all([push for _, push, _ in waiting], stored)
+        except GeneratorExit:  # nobody drives us any more
             raise
+        except BaseException as error:
+            failure = error
+        results: list[str | None] = [None] * len(pushes)
+        raised: BaseException | None = None
         for at, push, steps in waiting:
-            results[at] = push.jid
-            yield from _until_handed_over(steps, push.jid)
+            if id(push) in stored:
+                results[at] = push.jid
+            try:
+                yield from _until_handed_over(steps, results[at] or failure)
+            except Exception as error:
+                raised = raised or error
+        if raised or failure:
+            raise raised or failure  # type: ignore[misc]
         return results
 
-    def _store_all(self, pushes: Sequence[Push]) -> Steps[None]:
-        """Store pushes in batches, those of one queue together; all are written before one is sent."""
+    def _store_all(self, pushes: Sequence[Push], stored: set[int] | None = None) -> Steps[None]:
+        """Store pushes in batches, those of one queue together; all are written before one is sent.
+
+        The `id` of each that is stored is added to `stored`: its jid may be another's, if middleware had it so.
+        """
+        enqueued_at = stamp(clock.now(), self._config.wire)
         groups: dict[str | None, list[tuple[Push, bytes]]] = {}
         for push in pushes:
             queue = push.queue if push.when is NOW else None
-            groups.setdefault(queue, []).append((push, self._encode(push)))
+            groups.setdefault(queue, []).append((push, self._encode(push, enqueued_at)))
         for queue, group in groups.items():
             for start in range(0, len(group), BATCH):
-                yield from self._store_batch(queue, group[start : start + BATCH])
+                batch = group[start : start + BATCH]
+                yield from self._store_batch(queue, batch, start)
+                if stored is not None:
+                    stored.update(id(push) for push, _ in batch)
 
-    def _store_batch(self, queue: str | None, batch: Sequence[tuple[Push, bytes]]) -> Steps[None]:
+    def _store_batch(self, queue: str | None, batch: Sequence[tuple[Push, bytes]], start: int) -> Steps[None]:
         producer = self._producers.take()
         if queue is None:
             jobs = [(_due(push.when), raw) for push, raw in batch]
-            yield from ops.schedule(self._keys, jobs, producer=producer)
+            yield from ops.schedule(self._keys, jobs, producer=producer, before=start)
         else:
             yield from ops.push(self._keys, queue, [raw for _, raw in batch], producer=producer)
         self._producers.free.append(producer)  # not after an error: its last push may still be under way
 
-    def _encode(self, push: Push) -> bytes:
+    def _encode(self, push: Push, enqueued_at: int | float) -> bytes:
+        fields = {**push.fields, "args": arguments.check(push.args)}
         if push.when is NOW:
-            push.fields["enqueued_at"] = stamp(clock.now(), self._config.wire)
-        raw = payload.encode(push.fields)
+            fields["enqueued_at"] = enqueued_at
+        raw = payload.encode(fields)
+        if len(raw) > self._config.max_payload_bytes:
+            raise PayloadTooLargeError(
+                "args",
+                f"the payload of {push.name} has {len(raw):,} bytes, more than max_payload_bytes="
+                f"{self._config.max_payload_bytes:,}; store the data elsewhere and pass a reference",
+            )
         if len(raw) > self._config.warn_payload_bytes:
-            if len(raw) > self._config.max_payload_bytes:
-                raise PayloadTooLargeError(
-                    "args",
-                    f"the payload of {push.name} has {len(raw):,} bytes, more than max_payload_bytes="
-                    f"{self._config.max_payload_bytes:,}; store the data elsewhere and pass a reference",
-                )
             log.warning("large payload", extra={"class": push.name, "jid": push.jid, "bytes": len(raw)})
         return raw
 
@@ -197,7 +221,7 @@ class Client:
 def _until_handed_over(steps: Steps[Any], value: Any) -> Steps[bool]:
     """Run middleware until it hands over (True) or ends (False); an error is raised at its yield."""
     try:
-        wanted = steps.throw(value) if isinstance(value, Exception) else steps.send(value)
+        wanted = steps.throw(value) if isinstance(value, BaseException) else steps.send(value)
         while wanted is not None:
             try:
                 reply = yield wanted
@@ -207,7 +231,7 @@ def _until_handed_over(steps: Steps[Any], value: Any) -> Steps[bool]:
                 wanted = steps.send(reply)
     except StopIteration:
         return False
-    except Exception as error:
+    except BaseException as error:
         if error is value:  # it let the error pass, as it should
             return False
         raise

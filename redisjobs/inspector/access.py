@@ -65,15 +65,10 @@ class Access:
     def _named(self, wanted: Op[Any] | Together) -> WrongTypeError | None:
         """Return the error that names the key of a request that is not what it should be, if it still is not."""
         ops = wanted.ops if isinstance(wanted, Together) else (wanted,)
-        names = dict.fromkeys(key for op in ops for key in (op.keys if op.is_script else op.args[:1]))
-        kinds = self.store.run(server.kinds(names))
-        for name, found in zip(names, kinds, strict=True):
-            key = _text(name)
+        names = dict.fromkeys(name for op in ops for name in op.key_names)
+        kinds = self.store.run(server.kinds(name.encode("utf-8", "surrogateescape") for name in names))
+        for key, found in zip(names, kinds, strict=True):
             if found not in ("none", self.keys.kind(key)):
                 problem = f"the key {key!r} is a {found}, not a {self.keys.kind(key)}"
                 return WrongTypeError(f"{problem}: something else wrote there; rename or delete it")
         return None
-
-
-def _text(name: Any) -> str:
-    return name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)

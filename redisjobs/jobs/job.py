@@ -126,7 +126,7 @@ class Job(Generic[P, R_co]):
         Raises:
             OptionError: an unknown option, or a value of the wrong kind.
         """
-        return Job(self.function, self.name, self.opts.merge(given), self._pusher)
+        return Job(self.function, self.name, self.opts.for_call(given), self._pusher)
 
     def _push(self, args: Sequence[Any], kwargs: Mapping[str, Any], when: When) -> str | None:
         call = self.signature.to_list(args, kwargs)
@@ -145,7 +145,7 @@ class Job(Generic[P, R_co]):
 
 def after(delay_s: float | timedelta) -> When:
     """Return the When of a delay."""
-    seconds = delay_s.total_seconds() if isinstance(delay_s, timedelta) else float(delay_s)
+    seconds = delay_s.total_seconds() if isinstance(delay_s, timedelta) else _number(delay_s)
     if not seconds < 1e11:
         raise ValueError(f"{seconds} is no delay in seconds")
     return When(delay_s=seconds) if seconds > 0 else NOW
@@ -153,7 +153,13 @@ def after(delay_s: float | timedelta) -> When:
 
 def moment(when: datetime | float) -> When:
     """Return the When of a moment; one that has passed counts as now, as Sidekiq has it."""
-    seconds = when.timestamp() if isinstance(when, datetime) else float(when)
+    seconds = when.timestamp() if isinstance(when, datetime) else _number(when)
     if not 0 <= seconds < 1e11:
         raise ValueError(f"{seconds} is no moment in Unix seconds")
     return When(at=seconds)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"a time is a number of seconds, a timedelta or a datetime, not {value!r:.80}")
+    return float(value)

@@ -58,6 +58,16 @@ class JobOptions(Struct, frozen=True):
         checked = {name: _checked(name, value) for name, value in given.items()}
         return structs.replace(self, **checked)
 
+    def for_call(self, given: Mapping[str, Any]) -> JobOptions:
+        """Return these options with some set anew for single jobs, which carry them on the wire.
+
+        Raises:
+            OptionError: as `merge`, or a function: those stay with the declaration, where the worker finds them.
+        """
+        for name in given.keys() & {"retry_in", "on_exhausted"}:
+            raise OptionError(f"{name} is a function, which no payload can carry: give it where the job is declared")
+        return self.merge(given)
+
     def wire_fields(self) -> dict[str, Any]:
         """Return what the payload says of the options, in Ruby's order; what is as by default is left out.
 

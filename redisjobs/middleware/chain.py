@@ -7,7 +7,8 @@ def timed(job: JobContext) -> Steps[Any]:
     log.info("took %.3f s", time.monotonic() - started)
 ```
 What the job raises is raised at the `yield`. A value that is returned takes the place of the result; to return
-without having yielded means that the push or the run does not happen.
+without having yielded means that the push or the run does not happen. Around a push, the `yield` gives the jid; a push
+that failed is raised there too, and to the caller whatever the middleware makes of it.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ def _nest(links: tuple[Middleware[S], ...], at: int, subject: S) -> Steps[Any]:
         result = yield
         return result
     steps = links[at](subject)
+    if not hasattr(steps, "send"):
+        raise ConfigError(f"{links[at]!r} is no middleware: it must be a generator function, one that yields once")
     result = None
     handed_over = False
     try:

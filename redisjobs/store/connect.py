@@ -210,6 +210,10 @@ def packed(op: Op[Any], *, by_text: bool = False) -> tuple[Any, ...]:
 
 def decoded(op: Op[Any], reply: Any) -> Any:
     """Return a reply in the form that the Op promises; errors stay errors."""
+    if isinstance(reply, WrongTypeError):
+        return WrongTypeError(
+            f"something else wrote to one of these keys; rename or delete it: {', '.join(op.key_names)[:500]}"
+        )
     return reply if isinstance(reply, Exception) else op.decode(reply)
 
 
@@ -235,7 +239,7 @@ def translate(error: BaseException) -> BaseException:
         return _UnknownScriptError(text)
     if isinstance(error, redis_errors.ResponseError):
         if "WRONGTYPE" in text:
-            return WrongTypeError(f"{text}; something else wrote to a key of a queue or a set: rename or delete it")
+            return WrongTypeError(text)
         if any(kind.__name__ in _PASSING_CLASSES for kind in type(error).__mro__) or any(
             code in text for code in _PASSING
         ):

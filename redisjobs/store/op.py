@@ -38,6 +38,12 @@ class Op(Struct, Generic[T], frozen=True):
     decode: Callable[[Any], T] = as_it_is
     is_script: bool = True
 
+    @property
+    def key_names(self) -> list[str]:
+        """The keys it is about, as text; of a command, its first argument."""
+        names = self.keys if self.is_script else self.args[:1]
+        return [name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name) for name in names]
+
     def __iter__(self) -> Generator[Op[T], Any, T]:
         reply: T = yield self
         return reply

@@ -6,7 +6,7 @@ followed to the letter, because Ruby finds a member of a sorted set again by pri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from math import isfinite
 from typing import Any, TypeAlias
@@ -53,13 +53,18 @@ def check(args: Sequence[Json]) -> list[Json]:
     return [_checked(value, f"args[{at}]", 3) for at, value in enumerate(args)]
 
 
-def explain_text(args: Sequence[Json]) -> PayloadError:
-    """Return the error for text that UTF-8 cannot carry, after the encoder refused it."""
-    for at, value in enumerate(args):
-        path = _find_surrogate(value, f"args[{at}]")
+def check_field(name: str, value: Json) -> Json:
+    """Return the value of another field of a payload, as `check` returns arguments. Raises as `check`."""
+    return _checked(value, name, 2)
+
+
+def explain_text(members: Mapping[str, Json]) -> PayloadError:
+    """Return the error for text that UTF-8 cannot carry, after the encoder refused a payload."""
+    for name, value in members.items():
+        path = _find_surrogate(value, name)
         if path:
             return PayloadError(path, "a lone surrogate is not text; clean the string first")
-    return PayloadError("args", "text that is not valid Unicode; clean the string first")
+    return PayloadError("payload", "text that is not valid Unicode; clean the string first")
 
 
 def _checked(value: Json, path: str, depth: int) -> Json:

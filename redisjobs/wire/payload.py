@@ -42,6 +42,9 @@ class Payload(msgspec.Struct, rename={"name": "class"}):
         return self.retry_count + 2 if isinstance(self.retry_count, int) else 1
 
 
+_NEEDED: dict[str, type] = {"class": str, "args": list, "jid": str, "queue": str}
+_WANTED: dict[type, str] = {str: "a string that is not empty", list: "a list"}
+
 _decoder = msgspec.json.Decoder(Payload)
 _object = msgspec.json.Decoder(dict[str, Any])
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -114,6 +117,24 @@ def change(raw: bytes, changes: Mapping[str, Json], *, drop: Sequence[str] = ())
     return _encoder.encode(members)
 
 
+def check(members: dict[str, Json]) -> None:
+    """Check the fields of a payload that others may have changed, in place; `args` are for `arguments.check`.
+
+    Raises:
+        PayloadError: a field that every job needs is missing or odd, or one is not plain JSON.
+    """
+    for name, wanted in _NEEDED.items():
+        if not isinstance(members.get(name), wanted) or members[name] == "":
+            raise PayloadError(name, f"must be {_WANTED[wanted]}, not {members.get(name)!r:.80}")
+    if "retry" not in members:
+        raise PayloadError("retry", "missing; without it Ruby drops a job that fails")
+    tags = members.get("tags")
+    if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
+        raise PayloadError("tags", f"must be a list of strings, not {tags!r:.80}")
+    for name in members.keys() - {"args"}:
+        members[name] = arguments.check_field(name, members[name])
+
+
 def mended(members: Mapping[str, Json], *, at: float, wire: Wire) -> dict[str, Json]:
     """Return new values for the fields that Ruby cannot take as they are; most jobs have none.
 
@@ -143,7 +164,7 @@ def encode(members: Mapping[str, Json]) -> bytes:
     try:
         return _encoder.encode(members)
     except UnicodeEncodeError:
-        raise arguments.explain_text(members.get("args", [])) from None
+        raise arguments.explain_text(members) from None
     except (TypeError, ValueError) as error:
         raise PayloadError("payload", str(error)) from None
 

@@ -230,16 +230,18 @@ def test_text_is_utf8_and_comes_back(text: str) -> None:
     assert "/" not in text or b"\\/" not in raw
 
 
-def test_the_text_of_an_unknown_surrogate_is_still_an_error() -> None:
-    """The encoder may refuse a field other than `args`."""
-    with pytest.raises(PayloadError, match="not valid Unicode"):
-        payload.encode({"args": [], "class": "\ud800"})
+@pytest.mark.parametrize(("field", "value"), [("class", "\ud800"), ("tags", ["a", "\udfff"])])
+def test_a_lone_surrogate_elsewhere_is_refused_with_the_name_of_its_field(field: str, value: Any) -> None:
+    with pytest.raises(PayloadError, match="surrogate") as caught:
+        payload.encode({"args": [], field: value})
+
+    assert caught.value.field.startswith(field)
 
 
 def test_an_error_crosses_processes_whole() -> None:
     import pickle
 
-    error = arguments.explain_text(["\ud800"])
+    error = arguments.explain_text({"args": ["\ud800"]})
 
     again = pickle.loads(pickle.dumps(error))
 
