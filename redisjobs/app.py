@@ -28,6 +28,7 @@ from redisjobs.store.location import Location
 from redisjobs.store.stores import AsyncStore, BlockingStore
 
 if TYPE_CHECKING:
+    import inspect
     import pathlib
 
     from redisjobs import inspector
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from redisjobs.worker import wiring
     from redisjobs.worker import worker as workers
 else:
+    inspect = LazyModule("inspect")
     pathlib = LazyModule("pathlib")
     inspector = LazyModule("redisjobs.inspector")
     wiring = LazyModule("redisjobs.worker.wiring")
@@ -193,12 +195,21 @@ class RedisJobs:
         """Return a decorator that has a function called at a moment of a worker's life; see `redisjobs.events.Events`.
 
         Raises:
-            ConfigError: no event has this name.
+            ConfigError: no event has this name; or, when it decorates, the function cannot be just called.
         """
         if event not in events.NAMES:
             hint = did_you_mean(event, events.NAMES, ".")
             raise ConfigError(f"no event is called {event!r}{hint} There are: {', '.join(events.NAMES)}")
-        return self.events.on(event)
+
+        def register(function: F) -> F:
+            if event != "startup" and _needs_driving(function):
+                raise ConfigError(
+                    f"{function!r} waits for {event!r}, so it must be a plain function; only one for 'startup' may be "
+                    "async or yield, and what stands behind its yield runs at shutdown"
+                )
+            return self.events.on(event)(function)
+
+        return register
 
     # -- looking ------------------------------------------------------------------------------------------------
 
@@ -292,6 +303,12 @@ class RedisJobs:
 
     def _fields(self, options: Mapping[str, Any]) -> dict[str, Any]:
         return self._defaults.for_call(options).wire_fields()
+
+
+def _needs_driving(function: Callable[..., Any]) -> bool:
+    """Tell whether a call only makes a coroutine or a generator, and runs nothing."""
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    return any(kind(function) for kind in kinds)
 
 
 def _name_of(function: Callable[..., Any]) -> str:

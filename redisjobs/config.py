@@ -238,6 +238,8 @@ def _capsules(value: Any) -> tuple[CapsuleConfig, ...]:
         raise TypeError("capsules are tables of `queues` and `concurrency`, by name")
     found = []
     for name, told in value.items():
+        if name == "default":
+            raise ValueError("the capsule 'default' is the worker's own: set its `queues` and `concurrency` at the top")
         unknown = set(told) - {"queues", "concurrency"}
         if unknown:
             raise ValueError(f"capsule {name!r}: no setting is called {min(unknown)!r}")

@@ -45,8 +45,12 @@ class Events:
         return list(self._handlers[name])
 
     def emit(self, name: str, *args: Any) -> Iterator[Exception]:
-        """Call every function of a name; yield what they raised. A failing one does not stop the next."""
-        for handler in self._handlers[name]:
+        """Call every function of a name; yield what they raised. A failing one does not stop the next.
+
+        First registered first; those for an end (`quiet`, `shutdown`) the other way round, as Sidekiq has it.
+        """
+        handlers = self.handlers(name)
+        for handler in reversed(handlers) if name in ("quiet", "shutdown") else handlers:
             try:
                 handler(*args)
             except Exception as error:  # user code

@@ -66,7 +66,7 @@ class Access:
         """Return the error that names the key of a request that is not what it should be, if it still is not."""
         ops = wanted.ops if isinstance(wanted, Together) else (wanted,)
         names = dict.fromkeys(name for op in ops for name in op.key_names)
-        kinds = self.store.run(server.kinds(name.encode("utf-8", "surrogateescape") for name in names))
+        kinds = self.store.run(server.kinds(names))
         for key, found in zip(names, kinds, strict=True):
             if found not in ("none", self.keys.kind(key)):
                 problem = f"the key {key!r} is a {found}, not a {self.keys.kind(key)}"

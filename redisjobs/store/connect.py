@@ -200,12 +200,17 @@ class _UnknownScriptError(StoreError):
 
 def packed(op: Op[Any], *, by_text: bool = False) -> tuple[Any, ...]:
     """Return an Op as the words of a Redis command; `by_text`: scripts by their text, known to Redis or not."""
+    words = [
+        # names that others gave to queues are any bytes: `texts` made them surrogate escapes, here they are bytes again
+        word.encode("utf-8", "surrogateescape") if type(word) is str else word
+        for word in (*op.keys, *op.args)
+    ]
     if not op.is_script:
-        return (op.name, *op.keys, *op.args)
+        return (op.name, *words)
     known = script(op.name)
     if by_text:
-        return ("EVAL", known.text, len(op.keys), *op.keys, *op.args)
-    return ("EVALSHA", known.sha, len(op.keys), *op.keys, *op.args)
+        return ("EVAL", known.text, len(op.keys), *words)
+    return ("EVALSHA", known.sha, len(op.keys), *words)
 
 
 def decoded(op: Op[Any], reply: Any) -> Any:

@@ -6,7 +6,7 @@ gets their replies: written once, run by `drive` in a thread or by `adrive` on a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -63,3 +63,8 @@ class Together(Struct, frozen=True):
 def command(name: str, *args: Arg, decode: Callable[[Any], T] = as_it_is) -> Op[T]:
     """Build the Op of a plain Redis command."""
     return Op(name, (), args, decode, is_script=False)
+
+
+def texts(reply: Iterable[bytes]) -> list[str]:
+    """Decode names, sorted. They may be any bytes: what is no UTF-8 comes as surrogate escapes, and goes back so."""
+    return sorted(item.decode("utf-8", "surrogateescape") for item in reply)

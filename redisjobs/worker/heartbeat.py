@@ -6,9 +6,9 @@ Writes what Ruby's pages read of a process (spec: sidekiq.md 2.3, 2.4), the unio
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -27,43 +27,55 @@ resource = LazyModule("resource")  # only where /proc is missing
 PROCESS_VERSION = f"redisjobs {__version__}"
 
 
+class Living(Protocol):
+    """What a heartbeat asks of the worker whose it is, and tells it."""
+
+    @property
+    def identity(self) -> str:
+        """The worker's identity."""
+        ...
+
+    def running(self) -> list[Running]:
+        """What runs at this moment."""
+        ...
+
+    def beaten(self) -> None:
+        """Redis took a beat."""
+        ...
+
+    def told(self, signal: str) -> None:
+        """Somebody left a signal in Redis."""
+        ...
+
+
 class Heartbeat:
     """One turn is one beat."""
 
     name = "heartbeat"
 
-    def __init__(
-        self,
-        identity: str,
-        keys: Keys,
-        settings: WorkerConfig,
-        *,
-        embedded: bool,
-        running: Callable[[], list[Running]],
-        on_beat: Callable[[], None],
-        on_signal: Callable[[str], None],
-    ) -> None:
+    def __init__(self, worker: Living, keys: Keys, settings: WorkerConfig, *, embedded: bool) -> None:
         self.quiet = False
-        self._identity = identity
+        self._worker = worker
         self._keys = keys
         self._settings = settings
-        self._running = running
-        self._on_beat = on_beat
-        self._on_signal = on_signal
         self._embedded = embedded
         self._rtt_us = 0
         self._queues = sorted({name for capsule in settings.capsules for name, _ in capsule.queues})
-        self._info = process_info(identity, settings, embedded=embedded)
+        self._info = process_info(worker.identity, settings, embedded=embedded)
 
     def once(self) -> Steps[float]:
         """Beat; return the seconds until the next."""
         sent = clock.monotonic()
         yield from server.ping()
         self._rtt_us = int((clock.monotonic() - sent) * 1e6)
-        running = self._running()
-        replies = yield from ops.beat(
+        if not self._embedded:
+            signal = yield from ops.signal_for(self._keys, self._worker.identity)
+            if signal:  # at once: what goes wrong below must not lose it
+                self._worker.told(signal)
+        running = self._worker.running()
+        yield from ops.beat(
             self._keys,
-            self._identity,
+            self._worker.identity,
             fields={
                 "info": self._info,
                 "concurrency": self._settings.concurrency,
@@ -77,9 +89,7 @@ class Heartbeat:
             queues=self._queues,
             ttl_s=self._settings.heartbeat_ttl_s,
         )
-        self._on_beat()
-        if replies[-1] and not self._embedded:
-            self._on_signal(replies[-1])
+        self._worker.beaten()
         return self._settings.heartbeat_s
 
 

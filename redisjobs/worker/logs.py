@@ -67,13 +67,16 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write one line, and the lines of an exception below it."""
         at = datetime.fromtimestamp(record.created)
+        text = _printable(_message(record))
         pairs = " ".join(f"{name}={_shown(value)}" for name, value in extras(record).items())
         clock = f"{at:%H:%M:%S}.{at.microsecond // 1000:03}"
-        line = f"{clock} {record.levelname:<7} {record.getMessage():<6} {pairs}".rstrip()
+        line = f"{clock} {record.levelname:<7} {text:<6} {pairs}".rstrip()
         if self._colours and record.levelname in _COLOURS:
             line = f"{_COLOURS[record.levelname]}{line}\x1b[0m"
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
+            line += "\n" + _printable(self.formatException(record.exc_info))
+        if record.stack_info:
+            line += "\n" + _printable(self.formatStack(record.stack_info))
         return line
 
 
@@ -85,14 +88,20 @@ class JsonFormatter(logging.Formatter):
         members: dict[str, Any] = {
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "lvl": record.levelname,
-            "msg": record.getMessage(),
+            "msg": _message(record),
             "pid": record.process,
             "logger": record.name,
             **extras(record),
         }
         if record.exc_info:
             members["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(members, enc_hook=str).decode()
+        if record.stack_info:
+            members["stack"] = self.formatStack(record.stack_info)
+        try:
+            return msgspec.json.encode(members, enc_hook=_text).decode()
+        except (TypeError, ValueError, RecursionError):  # a key that is none, text that UTF-8 has not
+            plain = {_printable(name): _printable(_text(value)) for name, value in members.items()}
+            return msgspec.json.encode(plain).decode()
 
 
 def extras(record: logging.LogRecord) -> dict[str, Any]:
@@ -101,7 +110,27 @@ def extras(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    text = str(value)
+    text = _printable(_text(value))
     if text.isprintable() and " " not in text and text:
         return text
     return msgspec.json.encode(text).decode()
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return a record's message; one whose values do not fit it is no reason to lose the line."""
+    try:
+        return record.getMessage()
+    except Exception as error:  # user code
+        return f"{record.msg} ({type(error).__name__} in its values)"
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception as error:  # user code
+        return f"<{type(value).__name__}: {type(error).__name__} in its __str__>"
+
+
+def _printable(text: str) -> str:
+    """Return text that can be written: a lone surrogate as its number."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -19,7 +19,7 @@ class Pace:
     @property
     def target(self) -> int:
         """How many to hold: what is finished in about 20 ms, the number of slots at least."""
-        return min(MOST, max(self._concurrency, int(self._rate * WINDOW_S)))
+        return max(self._concurrency, min(MOST, int(self._rate * WINDOW_S)))
 
     def finished(self, count: int, now: float) -> None:
         """Count jobs that a fully busy pool finished."""

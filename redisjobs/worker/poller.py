@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 
 from redisjobs import clock
-from redisjobs.errors import PayloadError, StoreUnavailableError, WrongTypeError
+from redisjobs.errors import PayloadError, WrongTypeError
 from redisjobs.store.op import Steps
 from redisjobs.store.ops import sets as ops
 from redisjobs.wire import deadletter, payload
@@ -19,6 +19,8 @@ from redisjobs.worker.wiring import Wiring
 log = logging.getLogger("redisjobs")
 
 BATCH = 100
+_AGAIN_S = 1.0  # until the next look at what could not be moved
+_SILENCE_S = 10.0  # between two lines about the same key
 
 
 class Poller:
@@ -31,7 +33,8 @@ class Poller:
         self._dead = wiring.dead
         self._wire = wiring.policy.wire
         self._max_poll_s = max_poll_s
-        self._stuck: dict[str, int] = {}
+        self._stuck: dict[str, int] = {}  # set -> how many due ones to pass over at the next look
+        self._silent_until: dict[str, float] = {}  # key -> monotonic seconds
 
     def once(self) -> Steps[float]:
         """Move what is due; return the seconds until the next is, 0 if more are due now."""
@@ -40,8 +43,8 @@ class Poller:
             try:
                 pauses.append((yield from self._promote(set_key)))
             except WrongTypeError as error:
-                log.error("a set cannot be read; its jobs wait", extra={"key": set_key, "error": str(error)})
-                pauses.append(1.0)
+                pauses.append(_AGAIN_S)
+                self._complain("a set cannot be read; its jobs wait", set_key, error)
         return min(*pauses, self._max_poll_s)
 
     def _promote(self, set_key: str) -> Steps[float]:
@@ -49,28 +52,32 @@ class Poller:
         due = yield from ops.due(set_key, offset=stuck, count=BATCH)
         self._stuck[set_key] = 0
         moves: dict[str, list[tuple[bytes, bytes]]] = {}
+        left = 0  # the next look passes over these
         for raw in due.payloads:
             try:
                 queue, promoted = self._promoted(raw)
             except PayloadError as error:
-                yield from self._bury(set_key, raw, error)
+                left += yield from self._bury(set_key, raw, error)
             else:
                 moves.setdefault(queue, []).append((raw, promoted))
-        left = 0
         for queue, pairs in moves.items():
             try:
                 yield from ops.promote(self._keys, set_key, queue, pairs)
-            except StoreUnavailableError:
-                raise
             except WrongTypeError as error:
-                left += len(pairs)  # the next look passes over them
-                log.error("due jobs wait: their queue cannot be written", extra={"queue": queue, "error": str(error)})
+                left += len(pairs)
+                self._complain("due jobs wait: their queue cannot be written", self._keys.queue(queue), error)
         if len(due.payloads) == BATCH:
             self._stuck[set_key] = stuck + left
             return 0.0
-        if left or stuck:
-            return 1.0
-        return self._max_poll_s if due.next_at is None else max(0.0, due.next_at - due.now)
+        until_next_s = self._max_poll_s if due.next_at is None else max(0.0, due.next_at - due.now)
+        return min(until_next_s, _AGAIN_S) if left or stuck else until_next_s
+
+    def _complain(self, what: str, key: str, error: WrongTypeError) -> None:
+        """Say what keeps jobs waiting: once in a while, though it is found at every turn."""
+        now = clock.monotonic()
+        if now >= self._silent_until.get(key, 0.0):
+            self._silent_until[key] = now + _SILENCE_S
+            log.error(what, extra={"key": key, "error": str(error)})
 
     def _promoted(self, raw: bytes) -> tuple[str, bytes]:
         """Return the queue of a due job and its payload for there; raises PayloadError if it is no job."""
@@ -80,10 +87,16 @@ class Poller:
             raise PayloadError("queue", "not the name of a queue", raw)
         return queue, payload.change(raw, {"enqueued_at": stamp(clock.now(), self._wire)}, drop=("at",))
 
-    def _bury(self, set_key: str, raw: bytes, error: PayloadError) -> Steps[None]:
+    def _bury(self, set_key: str, raw: bytes, error: PayloadError) -> Steps[int]:
+        """Move bytes that are no job to the dead set; return how many could not be, 0 or 1."""
+        buried = deadletter.wrap(raw, error, queue="default", at=clock.now(), wire=self._wire)
+        try:
+            yield from ops.bury(self._keys, set_key, [(raw, buried)], dead=self._dead)
+        except WrongTypeError as problem:
+            self._complain("malformed payloads wait: the dead set cannot be written", self._keys.dead, problem)
+            return 1
         log.error(
             "malformed payload, moved to the dead set",
             extra={"key": set_key, "field": error.field, "problem": error.problem, "raw": repr(raw[:200])},
         )
-        buried = deadletter.wrap(raw, error, queue="default", at=clock.now(), wire=self._wire)
-        yield from ops.bury(self._keys, set_key, [(raw, buried)], dead=self._dead)
+        return 0

@@ -18,8 +18,8 @@ from typing import Any
 
 from redisjobs import clock
 from redisjobs.config import WorkerConfig
-from redisjobs.errors import PayloadError
-from redisjobs.store.op import Steps
+from redisjobs.errors import PayloadError, WrongTypeError
+from redisjobs.store.op import Op, Steps
 from redisjobs.store.ops import leases, processes
 from redisjobs.store.ops.leases import NO_RUN, Lease, Settlement
 from redisjobs.wire import deadletter, payload
@@ -51,10 +51,10 @@ class Reaper:
 
     def once(self) -> Steps[float]:
         """Look once, recover what was missing before too; return the seconds until the next look."""
-        queues = sorted(self._queues.union((yield from leases.leased_queues(self._keys))))
+        queues = yield from self._or_nothing(leases.leased_queues(self._keys))
         owned: dict[str, list[str]] = {}
-        for queue in queues:
-            for identity in (yield from leases.owners(self._keys, queue)):
+        for queue in sorted(self._queues.union(queues)):
+            for identity in (yield from self._or_nothing(leases.owners(self._keys, queue))):
                 owned.setdefault(identity, []).append(queue)
         owned.pop(self._identity, None)  # whatever became of our heartbeat, we live
         gone = yield from self._gone(sorted(owned))
@@ -86,18 +86,31 @@ class Reaper:
 
     def _recover(self, identity: str, queues: list[str]) -> Steps[None]:
         for queue in queues:
-            given, poison = yield from leases.recover(
-                self._keys, queue, identity=identity, max_recoveries=self._max_recoveries
-            )
-            if given:
-                log.warning(
-                    "jobs of a dead process recovered", extra={"identity": identity, "queue": queue, "jobs": given}
+            try:
+                yield from self._recover_from(queue, identity)
+            except WrongTypeError as error:
+                log.error(
+                    "jobs of a dead process cannot be recovered yet",
+                    extra={"identity": identity, "queue": queue, "error": str(error)},
                 )
-            if poison:
-                buried = [self._poisoned(queue, raw) for raw in poison]
-                yield from leases.settle(self._keys, buried, identity=identity, dead=self._dead)
-                yield from leases.recover(self._keys, queue, identity=identity, max_recoveries=self._max_recoveries)
-        yield from processes.forget(self._keys, [identity])
+
+    def _recover_from(self, queue: str, identity: str) -> Steps[None]:
+        recover = leases.recover(self._keys, queue, identity=identity, max_recoveries=self._max_recoveries)
+        given, poison = yield from recover
+        if given:
+            log.warning("jobs of a dead process recovered", extra={"identity": identity, "queue": queue, "jobs": given})
+        if poison:
+            buried = [self._poisoned(queue, raw) for raw in poison]
+            yield from leases.settle(self._keys, buried, identity=identity, dead=self._dead)
+            yield from recover  # now that nothing is left, it is an owner no more
+
+    def _or_nothing(self, wanted: Op[list[str]]) -> Steps[list[str]]:
+        """Ask for names; where a key holds something else there are none, and the other keys count."""
+        try:
+            return (yield from wanted)
+        except WrongTypeError as error:
+            log.error("leases cannot be looked for", extra={"error": str(error)})
+            return []
 
     def _poisoned(self, queue: str, raw: bytes) -> Settlement:
         now = clock.now()
@@ -110,6 +123,7 @@ class Reaper:
         }
         log.error(reason, extra={"queue": queue, "raw": repr(raw[:200])})
         try:
+            payload.decode(raw)
             mended = payload.mended(payload.fields(raw), at=now, wire=self._wire)
             buried = payload.change(raw, mended | told, drop=("at",))
         except PayloadError as error:

@@ -9,10 +9,9 @@ Worker ── Fetcher (one per capsule) ── Threads, Coroutines ── Proces
 
 from __future__ import annotations
 
-import inspect
 import logging
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any
@@ -32,6 +31,7 @@ from redisjobs.worker.executors.threads import Threads
 from redisjobs.worker.fetcher import Fetcher
 from redisjobs.worker.health import Health
 from redisjobs.worker.heartbeat import Heartbeat, new_identity
+from redisjobs.worker.lifecycle import Lifecycle
 from redisjobs.worker.poller import Poller
 from redisjobs.worker.processor import Processor
 from redisjobs.worker.reaper import Reaper
@@ -64,7 +64,6 @@ class Worker:
         self._loop = LoopThread()
         self._told: SimpleQueue[str] = SimpleQueue()
         self._services: list[ServiceThread] = []
-        self._closers: list[Generator[Any, Any, Any]] = []
         self._phase = "new"
         self._processor = Processor(
             wiring,
@@ -73,18 +72,11 @@ class Worker:
             job_log=settings.job_log,
             max_wait_s=settings.heartbeat_ttl_s * 0.75,
         )
+        self._lifecycle = Lifecycle(wiring.events, self._loop, self._processor.report)
         self._capsules = [Capsule(config) for config in settings.capsules]
-        self._fetchers = [self._fetcher(capsule) for capsule in self._capsules]
+        self._fetchers: list[Fetcher] = []
         self._executors: list[Threads | Coroutines] = []
-        self._heartbeat = Heartbeat(
-            self.identity,
-            wiring.keys,
-            settings,
-            embedded=embedded,
-            running=self.running,
-            on_beat=lambda: self._emit("heartbeat"),
-            on_signal=self._told.put,
-        )
+        self._heartbeat = Heartbeat(self, wiring.keys, settings, embedded=embedded)
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -97,10 +89,16 @@ class Worker:
         """
         if self._phase != "new":
             raise RedisJobsError("a worker starts once; make another one")
-        self._store.run(server.ping())
-        self._startup()
-        drive(self._heartbeat.once(), self._store)  # before the first lease: who holds one must be known to reapers
+        self._phase = "starting"
+        try:
+            self._store.run(server.ping())
+            self.state = self._processor.state = self._lifecycle.open(self)
+            drive(self._heartbeat.once(), self._store)  # before the first lease: reapers must know of who holds one
+        except BaseException:
+            self._close()
+            raise
         self._phase = "running"
+        self._fetchers = [self._fetcher(capsule) for capsule in self._capsules]
         self._services = [self._service(service) for service in (self._heartbeat, *self._background())]
         for capsule, fetcher in zip(self._capsules, self._fetchers, strict=True):
             self._start_fetcher(capsule, fetcher)
@@ -126,7 +124,7 @@ class Worker:
         log.info("quiet: no more jobs are taken", extra={"identity": self.identity})
         for fetcher in self._fetchers:
             fetcher.quiet()
-        self._emit("quiet")
+        self._lifecycle.emit("quiet", self)
 
     def stop(self, timeout_s: float | None = None) -> None:
         """Quiet, wait for running jobs `timeout_s` seconds (the worker's setting if None), give back the rest, end."""
@@ -147,7 +145,7 @@ class Worker:
 
     def run(self) -> int:
         """Live as a worker process: start, obey signals, stop. Returns the exit status. Only for the main thread."""
-        with Signals(self._told.put):
+        with Signals(self.told):
             self.start()
             while True:
                 name = self._told.get()
@@ -169,9 +167,15 @@ class Worker:
 
     def running(self) -> list[Running]:
         """What runs at this moment."""
-        if self._phase == "new":
-            return []
         return [one for fetcher in self._fetchers for one in fetcher.running()]
+
+    def beaten(self) -> None:
+        """Take note that Redis took a heartbeat; for `Heartbeat`."""
+        self._lifecycle.emit("heartbeat", self)
+
+    def told(self, signal: str) -> None:
+        """Take the name of a signal (`TERM`, `INT`, `TSTP`, `TTIN`), from any thread; `run` obeys it."""
+        self._told.put(signal)
 
     # -- parts --------------------------------------------------------------------------------------------------
 
@@ -209,10 +213,10 @@ class Worker:
     # -- stopping -----------------------------------------------------------------------------------------------
 
     def _finish(self, until: float, hurry: Callable[[], bool]) -> None:
-        if self._phase in ("new", "stopped"):
+        if self._phase not in ("running", "quiet"):
             return
         self.quiet()
-        self._emit("shutdown")
+        self._lifecycle.emit("shutdown", self)
         while not all(fetcher.wait_idle(0.05) for fetcher in self._fetchers):
             if hurry() or clock.monotonic() >= until:
                 break
@@ -226,10 +230,14 @@ class Worker:
         for service in reversed(self._services):
             service.stop(_SERVER_WAIT_S)
         self._leave()
-        self._shutdown()
+        self._close()
+        log.info("stopped", extra={"identity": self.identity})
+
+    def _close(self) -> None:
+        self._phase = "stopped"
+        self._lifecycle.close()
         self._loop.stop(self._astore.close)
         self._store.close()
-        log.info("stopped", extra={"identity": self.identity})
 
     def _end_executors(self, interrupt: bool) -> None:
         if interrupt:
@@ -270,37 +278,3 @@ class Worker:
         elif name == "TTIN":
             for thread, stack in thread_dump().items():
                 log.warning("thread %s\n%s", thread, stack)
-
-    # -- lifecycle functions ------------------------------------------------------------------------------------
-
-    def _startup(self) -> None:
-        """Call the startup functions; one may yield the state that jobs see."""
-        for handler in self._wiring.events.handlers("startup"):
-            made = handler(self)
-            if inspect.isasyncgen(made):
-                made = _sync_generator(made, self._loop)
-            elif inspect.iscoroutine(made):
-                made = self._loop.run(made)
-            if isinstance(made, Generator):
-                self.state = next(made, None)
-                self._closers.append(made)
-        self._processor.state = self.state
-
-    def _shutdown(self) -> None:
-        """Resume the startup functions that yielded, the last first."""
-        for made in reversed(self._closers):
-            try:
-                next(made, None)
-            except Exception as error:  # user code
-                log.error("a startup function failed when resumed at shutdown", exc_info=error)
-
-    def _emit(self, event: str) -> None:
-        for error in self._wiring.events.emit(event, self):
-            log.error("a function for %s failed", event, exc_info=error)
-            self._processor.report(error, {"context": event})
-
-
-def _sync_generator(made: Any, loop: LoopThread) -> Generator[Any, None, None]:
-    """Run an async generator of one yield step by step, on the jobs' event loop."""
-    yield loop.run(anext(made))
-    loop.run(anext(made, None))

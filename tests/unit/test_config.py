@@ -229,6 +229,7 @@ def test_a_file_whose_table_is_no_table_is_named(tmp_path: Path, name: str, text
         ("labels", [1]),
         ("labels", 5),
         ("capsules", ["slow"]),
+        ("capsules", {"default": {"queues": ["a"]}}),
         ("capsules", {"slow": {"queue": ["a"]}}),
         ("capsules", {"slow": {"concurrency": 0}}),
         ("capsules", {"slow": 3}),

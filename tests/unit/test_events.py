@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from redisjobs import RedisJobs
@@ -11,16 +13,38 @@ from redisjobs.events import NAMES, Events
 pytestmark = pytest.mark.quick
 
 
-def test_functions_are_called_in_the_order_of_their_registration() -> None:
+@pytest.mark.parametrize(
+    ("name", "order"),
+    [("heartbeat", ["first", "second"]), ("quiet", ["second", "first"]), ("shutdown", ["second", "first"])],
+)
+def test_functions_are_called_in_the_order_of_their_registration_and_at_an_end_in_reverse(
+    name: str, order: list[str]
+) -> None:
+    """As Sidekiq has it: what was opened last is closed first."""
     events, notes = Events(), []
-    events.on("quiet")(lambda worker: notes.append(("first", worker)))
-    events.on("quiet")(lambda worker: notes.append(("second", worker)))
-    events.on("shutdown")(lambda worker: notes.append(("other", worker)))
+    events.on(name)(lambda worker: notes.append(("first", worker)))
+    events.on(name)(lambda worker: notes.append(("second", worker)))
+    events.on("death")(lambda worker: notes.append(("other", worker)))
 
-    errors = list(events.emit("quiet", "w"))
+    errors = list(events.emit(name, "w"))
 
-    assert notes == [("first", "w"), ("second", "w")]
+    assert notes == [(each, "w") for each in order]
     assert errors == []
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "startup"])
+def test_a_function_whose_call_runs_nothing_is_refused_but_for_startup(name: str) -> None:
+    app = RedisJobs("redis://127.0.0.1:1/0")
+
+    async def coroutine(*_: object) -> None: ...
+
+    def generator(*_: object) -> Iterator[None]:
+        yield
+
+    for function in (coroutine, generator):
+        with pytest.raises(ConfigError, match="must be a plain function; only one for 'startup' may"):
+            app.on(name)(function)  # type: ignore[arg-type]
+        app.on("startup")(function)
 
 
 def test_a_failing_function_does_not_stop_the_next() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from redisjobs import RedisJobs
 from redisjobs.config import CapsuleConfig, WorkerConfig
-from redisjobs.errors import StoreUnavailableError
+from redisjobs.errors import StoreUnavailableError, WrongTypeError
 from redisjobs.store.drive import drive
 from redisjobs.store.keys import Keys
 from redisjobs.store.ops import processes
@@ -43,6 +43,20 @@ SETTINGS = WorkerConfig(
 A_Heartbeat = Callable[..., Heartbeat]
 
 
+class AWorker:
+    """What a heartbeat needs of a worker, and what it tells one."""
+
+    identity = ME
+
+    def __init__(self, running: Sequence[Running], heard: list[str], on_beat: Callable[[], None]) -> None:
+        self._running = running
+        self.told = heard.append
+        self.beaten = on_beat
+
+    def running(self) -> list[Running]:
+        return list(self._running)
+
+
 @pytest.fixture
 def a_heartbeat() -> A_Heartbeat:
     """Make a heartbeat; what it hears is put into `heard`."""
@@ -56,15 +70,8 @@ def a_heartbeat() -> A_Heartbeat:
         embedded: bool = False,
         on_beat: Callable[[], None] = lambda: None,
     ) -> Heartbeat:
-        return Heartbeat(
-            ME,
-            keys,
-            settings,
-            embedded=embedded,
-            running=lambda: list(running),
-            on_beat=on_beat,
-            on_signal=([] if heard is None else heard).append,
-        )
+        worker = AWorker(running, [] if heard is None else heard, on_beat)
+        return Heartbeat(worker, keys, settings, embedded=embedded)
 
     return make
 
@@ -289,3 +296,16 @@ def test_who_waits_for_beats_is_called_only_after_redis_took_one(
     drive(heartbeat.once(), store)
 
     assert seen == [{ME}]
+
+
+def test_a_signal_is_heard_though_the_beat_itself_fails(
+    redis: RealRedis, store: BlockingStore, a_heartbeat: A_Heartbeat
+) -> None:
+    heard: list[str] = []
+    redis.run(processes.signal(KEYS, ME, "TERM"))
+    redis.seed({"lease-queues": "text"})
+
+    with pytest.raises(WrongTypeError):
+        drive(a_heartbeat(heard=heard).once(), store)
+
+    assert heard == ["TERM"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -298,3 +299,66 @@ def test_no_thread_outlives_its_worker(app: RedisJobs, redis: RealRedis, seen: l
 
     eventually(lambda: set(threading.enumerate()) <= before)
     assert len(seen) == 10
+
+
+# -- starts that fail -----------------------------------------------------------------------------------------------
+
+
+def test_a_start_that_fails_closes_what_was_opened_and_is_the_only_one(app: RedisJobs, redis: RealRedis) -> None:
+    events: list[str] = []
+    app.on("startup")(plain(events))
+    app.on("startup")(coroutine(events))
+
+    @app.on("startup")
+    def failing(worker: Worker) -> None:
+        raise LookupError("no licence")
+
+    worker = app.worker()
+
+    with pytest.raises(LookupError, match="no licence"):
+        worker.start()
+
+    assert events == ["open 2", "open 2", "close", "close"]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("redisjobs-")]
+    with pytest.raises(RedisJobsError, match="starts once"):
+        worker.start()
+    worker.stop()
+    assert redis.dump() == {}
+
+
+def test_a_startup_function_without_a_state_leaves_that_of_another(
+    app: RedisJobs, redis: RealRedis, seen: list[Any]
+) -> None:
+    app.on("startup")(plain([]))
+
+    @app.on("startup")
+    def other(worker: Worker) -> Iterator[None]:
+        yield
+
+    app.push("Look")
+    work_off(app)
+
+    assert seen == ["pool"]
+
+
+def test_an_error_on_closing_is_told_to_the_error_handlers(
+    app: RedisJobs, redis: RealRedis, told: list[tuple[str, str]]
+) -> None:
+    @app.on("startup")
+    def startup(worker: Worker) -> Iterator[None]:
+        yield
+        raise LookupError("stuck")
+
+    work_off(app)
+
+    assert told == [("stuck", "shutdown")]
+
+
+def test_a_worker_that_never_started_holds_no_descriptor(app: RedisJobs, redis: RealRedis) -> None:
+    open_before = len(list(Path("/proc/self/fd").iterdir()))
+
+    workers = [app.worker() for _ in range(3)]
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+    for worker in workers:
+        worker.stop()

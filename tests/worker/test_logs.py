@@ -278,3 +278,46 @@ def test_a_wrong_setting_is_named_and_changes_nothing(wrong: dict[str, Any], nam
         setup(**wrong)
 
     assert logging.getLogger().handlers == before
+
+
+# -- what cannot be written as it is --------------------------------------------------------------------------------
+
+
+class Mute:
+    """Something that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    "value", ["lone \udcff", Mute(), {"a": "\ud800"}, {1.5: 2}], ids=lambda value: type(value).__name__
+)
+def test_a_value_that_cannot_be_written_costs_no_line(value: Any) -> None:
+    """The handler would drop it without a word."""
+    record = a_record(odd=value, jid="j1")
+
+    text, found = as_text(record), as_json(record)
+
+    assert text.encode()
+    assert "jid=j1" in text
+    assert (found["msg"], found["jid"]) == ("done", "j1")
+    assert "odd" in found
+
+
+def test_a_message_that_cannot_be_written_or_put_together_costs_no_line() -> None:
+    lone, misfit = a_record("lone \ud800"), a_record("%d jobs")
+    misfit.args = ("many",)
+
+    for record in (lone, misfit):
+        assert as_text(record).encode()
+        assert as_json(record)["msg"]
+    assert "%d jobs (TypeError in its values)" in as_text(misfit)
+
+
+def test_a_stack_that_was_asked_for_is_written() -> None:
+    record = a_record()
+    record.stack_info = "Stack (most recent call last):\n  here"
+
+    assert as_text(record).endswith("\n  here")
+    assert as_json(record)["stack"].endswith("here")

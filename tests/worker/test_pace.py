@@ -129,3 +129,7 @@ def test_after_a_stall_it_measures_afresh() -> None:
     pace.finished(20, START + 60.004)
 
     assert pace.target == pytest.approx(100, abs=1)
+
+
+def test_there_is_always_room_for_every_slot() -> None:
+    assert Pace(2000).target == 2000

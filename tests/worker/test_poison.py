@@ -10,6 +10,7 @@ import pytest
 
 from redisjobs import clock
 from redisjobs.config import WorkerConfig
+from redisjobs.inspector import SetEntry
 from redisjobs.jobs.retry import RetryPolicy
 from redisjobs.store.drive import drive
 from redisjobs.store.stores import BlockingStore
@@ -157,3 +158,16 @@ def test_the_dead_set_keeps_its_bounds(redis: RealRedis, die: Die, wiring: Wirin
 
     assert len(redis.value("dead")) == 2
     assert "too old" not in redis.value("dead")
+
+
+@pytest.mark.parametrize("members", ['"class":"Mail","args":{"a":1},"jid":"j1"', '"class":"Mail","args":[]'])
+def test_poison_that_is_an_object_and_no_job_travels_in_an_envelope(redis: RealRedis, die: Die, members: str) -> None:
+    """A retry of it by Ruby would lose it."""
+    raw = f"{{{members}}}".encode()
+
+    for _ in range(3):
+        die(raw, concurrency=1)
+
+    [buried] = [SetEntry(found) for found in redis.client.zrange("dead", 0, -1)]
+    assert buried.problem is None
+    assert buried.original == raw

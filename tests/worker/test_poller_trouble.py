@@ -126,7 +126,8 @@ def test_jobs_of_a_queue_of_another_type_wait_until_it_is_gone(
     assert 0 < pause_s <= 1
     assert [job["args"] for job in members(redis, "queue:good")] == [[2]]
     assert redis.dump(["queue:good"]) == {"retry": {stuck.decode(): score}, "queue:bad": "text", "queues": {"good"}}
-    assert [vars(record).get("queue") for record in caplog.records] == ["bad"]
+    drive(poller.once(), store)
+    assert [vars(record)["key"] for record in caplog.records] == ["queue:bad"], "said once, not at every turn"
     redis.client.delete("queue:bad")
     drive(poller.once(), store)
     assert [job["args"] for job in members(redis, "queue:bad")] == [[1]]
@@ -165,3 +166,28 @@ def test_a_set_of_another_type_does_not_hold_up_the_other(
     assert redis.dump(["queue:*"]) == {bad: "text", "queues": {"default"}}
     assert redis.client.llen("queue:default") == 1
     assert [vars(record).get("key") for record in caplog.records] == [bad]
+
+
+def test_a_dead_set_of_another_type_keeps_only_the_malformed_waiting(
+    redis: RealRedis, store: BlockingStore, poller: Poller, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis.seed({"retry": due(redis, b"null", a_payload(args=[1])), "dead": "text"})
+
+    drive(poller.once(), store)
+
+    assert [job["args"] for job in members(redis, "queue:default")] == [[1]]
+    assert list(redis.value("retry")) == ["null"]
+    assert [vars(record)["key"] for record in caplog.records] == ["dead"]
+    redis.client.delete("dead")
+    drive(poller.once(), store)
+    assert redis.value("retry") is None
+    assert redis.client.zcard("dead") == 1
+
+
+def test_one_job_that_is_stuck_does_not_make_the_next_one_late(
+    redis: RealRedis, store: BlockingStore, poller: Poller
+) -> None:
+    stuck, soon = a_payload(queue="bad"), a_payload(queue="good")
+    redis.seed({"retry": {**due(redis, stuck), soon: redis.now() + 0.5}, "queue:bad": "text"})
+
+    assert 0 < drive(poller.once(), store) <= 0.5

@@ -292,3 +292,52 @@ def test_a_process_with_leases_leaves_the_registry_when_they_are_recovered(
     look()
 
     assert redis.value("processes") is None
+
+
+# -- keys that hold something else ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["queue:a", f"lease:{{queue:a}}:{LOST}", "lease-owners:{queue:a}"],
+)
+def test_a_key_of_another_type_keeps_only_its_own_queue_from_being_recovered(
+    redis: RealRedis, look: Look, later: Later, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    held(redis, "of a", queue="a")
+    held(redis, "of q")
+    redis.seed({"lease-queues": {"a", "q"}})
+    redis.client.delete(key)
+    redis.seed({key: "text"})
+
+    look()
+    later(AGAIN_S)
+    look()
+
+    assert recovered(redis) == ["of q"]
+    assert any("a" in str(vars(record).get("queue", "")) or key in record.error for record in caplog.records)
+
+
+def test_a_register_of_queues_of_another_type_hides_only_those_nobody_listens_to(
+    redis: RealRedis, look: Look, later: Later
+) -> None:
+    held(redis, "of q")
+    redis.seed({"lease-queues": "text"})
+
+    look()
+    later(AGAIN_S)
+    look()
+
+    assert recovered(redis) == ["of q"]
+
+
+def test_a_queue_whose_name_is_no_text_is_recovered_too(redis: RealRedis, look: Look, later: Later) -> None:
+    redis.client.sadd("lease-queues", b"\xff")
+    redis.client.hset(b"lease-owners:{queue:\xff}", LOST, 1)
+    redis.client.rpush(b"lease:{queue:\xff}:" + LOST.encode(), b"a")
+
+    look()
+    later(AGAIN_S)
+    look()
+
+    assert redis.client.lrange(b"queue:\xff", 0, -1) == [b"a"]

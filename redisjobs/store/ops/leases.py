@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from redisjobs.config import DeadSetConfig
 from redisjobs.store.keys import Keys
-from redisjobs.store.op import Op, Together, command
+from redisjobs.store.op import Op, Together, command, texts
 
 DAY_TTL_S = 5 * 365 * 86_400  # Sidekiq keeps a day's counters this long
 POISON_TTL_S = 72 * 3600
@@ -129,7 +129,7 @@ def left(keys: Keys, queue: str, identity: str) -> Together:
 
 def owners(keys: Keys, queue: str) -> Op[list[str]]:
     """Read who may hold leases of one queue. Safe to send twice: it only reads."""
-    return command("HKEYS", keys.lease_owners(queue), decode=_texts)
+    return command("HKEYS", keys.lease_owners(queue), decode=texts)
 
 
 def disown(keys: Keys, queue: str, identity: str) -> Op[bool]:
@@ -139,7 +139,7 @@ def disown(keys: Keys, queue: str, identity: str) -> Op[bool]:
 
 def leased_queues(keys: Keys) -> Op[list[str]]:
     """Read the queues that workers of ours ever listened to. Safe to send twice: it only reads."""
-    return command("SMEMBERS", keys.lease_queues, decode=_texts)
+    return command("SMEMBERS", keys.lease_queues, decode=texts)
 
 
 def recover(keys: Keys, queue: str, *, identity: str, max_recoveries: int) -> Op[tuple[int, list[bytes]]]:
@@ -165,7 +165,3 @@ def _settle_args(item: Settlement) -> Iterable[Any]:
     if item.where == "dead":
         return (item.lease.raw, item.payload)
     return (item.lease.raw, item.payload, f"{item.delay_s:.6f}")
-
-
-def _texts(reply: Iterable[bytes]) -> list[str]:
-    return sorted(item.decode("utf-8", "surrogateescape") for item in reply)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redisjobs.store.keys import Keys
-from redisjobs.store.op import Arg, Op, Together, command
+from redisjobs.store.op import Arg, Op, Together, command, texts
 
 SIGNALS_TTL_S = 60
 INFO_FIELDS = ("info", "concurrency", "busy", "beat", "quiet", "rss", "rtt_us")
@@ -21,10 +21,7 @@ def beat(
     queues: Sequence[str],
     ttl_s: float,
 ) -> Together:
-    """Write that a process lives and what it runs; the last reply is a signal's name for it, or None.
-
-    Safe to send twice: everything is set, nothing added; a signal read twice is two signals.
-    """
+    """Write that a process lives and what it runs. Safe to send twice: everything is set, nothing added."""
     ttl_ms = int(ttl_s * 1000)
     ops: list[Op[Any]] = []
     for key in (keys.work(identity), keys.workers(identity)):  # generations 7 and 8; generation 6
@@ -37,8 +34,17 @@ def beat(
         ops.append(command("SADD", keys.lease_queues, *queues))
     ops.append(command("HSET", keys.process(identity), *(part for item in fields.items() for part in item)))
     ops.append(command("PEXPIRE", keys.process(identity), ttl_ms))
-    ops.append(command("RPOP", keys.signals(identity), decode=lambda name: name.decode() if name else None))
     return Together(ops, atomic=True)
+
+
+def signal_for(keys: Keys, identity: str) -> Op[str | None]:
+    """Take the name of a signal that was left for a process, None if there is none.
+
+    Sent twice it takes two signals, and the first is lost with its answer: whoever left it sees no effect.
+    """
+    return command(
+        "RPOP", keys.signals(identity), decode=lambda name: name.decode("utf-8", "replace") if name else None
+    )
 
 
 def leave(keys: Keys, identity: str) -> Together:
@@ -54,9 +60,7 @@ def alive(keys: Keys, identities: Sequence[str]) -> Together:
 
 def identities(keys: Keys) -> Op[list[str]]:
     """Read the registry. Safe to send twice: it only reads."""
-    return command(
-        "SMEMBERS", keys.processes, decode=lambda reply: sorted(item.decode("utf-8", "replace") for item in reply)
-    )
+    return command("SMEMBERS", keys.processes, decode=texts)
 
 
 def info(keys: Keys, identity: str) -> Op[list[bytes | None]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from redisjobs.store.keys import Keys
-from redisjobs.store.op import Op, Together, command
+from redisjobs.store.op import Op, Together, command, texts
 
 GUARD_TTL_S = 600  # far longer than any producer goes on asking
 
@@ -57,22 +57,22 @@ def names(keys: Keys) -> Op[list[str]]:
 
     Names are any bytes; what is no UTF-8 comes as surrogate escapes, and goes back as the bytes it was.
     """
-    return command("SMEMBERS", keys.queues, decode=_texts)
+    return command("SMEMBERS", keys.queues, decode=texts)
 
 
 def paused(keys: Keys) -> Op[list[str]]:
     """Read the names of the queues that nobody may take from. Safe to send twice: it only reads."""
-    return command("SMEMBERS", keys.paused, decode=_texts)
+    return command("SMEMBERS", keys.paused, decode=texts)
 
 
 def size(keys: Keys, queue: str) -> Op[int]:
     """Count the jobs of a queue. Safe to send twice: it only reads."""
-    return command("LLEN", _bytes(keys.queue(queue)), decode=int)
+    return command("LLEN", keys.queue(queue), decode=int)
 
 
 def oldest(keys: Keys, queue: str) -> Op[bytes | None]:
     """Read the job that runs next, None if there is none. Safe to send twice: it only reads."""
-    return command("LINDEX", _bytes(keys.queue(queue)), -1)
+    return command("LINDEX", keys.queue(queue), -1)
 
 
 def page(keys: Keys, queue: str, *, start: int, stop: int) -> Together:
@@ -80,7 +80,7 @@ def page(keys: Keys, queue: str, *, start: int, stop: int) -> Together:
 
     Safe to send twice: it only reads.
     """
-    key = _bytes(keys.queue(queue))
+    key = keys.queue(queue)
     return Together((command("LLEN", key, decode=int), command("LRANGE", key, start, stop)), atomic=True)
 
 
@@ -90,7 +90,7 @@ def remove(keys: Keys, queue: str, raw: bytes) -> Op[int]:
     Sent twice it takes a second entry only where two of the same bytes stand, which one jid never makes.
     Cost: O(length of the queue).
     """
-    return command("LREM", _bytes(keys.queue(queue)), 1, raw, decode=int)
+    return command("LREM", keys.queue(queue), 1, raw, decode=int)
 
 
 def clear(keys: Keys, queue: str) -> Op[int]:
@@ -98,23 +98,14 @@ def clear(keys: Keys, queue: str) -> Op[int]:
 
     Safe to send twice: the second finds what was pushed since, or nothing.
     """
-    name = _bytes(queue)
-    return Op("clear_queue", keys=(_bytes(keys.queue(queue)), keys.queues), args=(name,), decode=int)
+    return Op("clear_queue", keys=(keys.queue(queue), keys.queues), args=(queue,), decode=int)
 
 
 def pause(keys: Keys, queue: str) -> Op[int]:
     """Let nobody take from a queue; Ruby's open-source workers take all the same. Safe to send twice: a set."""
-    return command("SADD", keys.paused, _bytes(queue), decode=int)
+    return command("SADD", keys.paused, queue, decode=int)
 
 
 def unpause(keys: Keys, queue: str) -> Op[int]:
     """Let workers take from a queue again. Safe to send twice: a set."""
-    return command("SREM", keys.paused, _bytes(queue), decode=int)
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _texts(reply: Iterable[bytes]) -> list[str]:
-    return sorted(item.decode("utf-8", "surrogateescape") for item in reply)
+    return command("SREM", keys.paused, queue, decode=int)

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from itertools import count as count_up
 from typing import Any, TypeVar
 
 from redisjobs import clock
@@ -64,7 +65,8 @@ class Coroutines:
         self._run = run
         self._finished = finished
         self._line: deque[Work] = deque()
-        self._tasks: dict[asyncio.Task[None], tuple[Work, float]] = {}
+        self._tasks: dict[asyncio.Task[None], Running] = {}
+        self._numbers = count_up()
 
     def submit(self, batch: list[Work]) -> None:
         """Take work, the first to run first."""
@@ -87,8 +89,7 @@ class Coroutines:
 
     def running(self) -> list[Running]:
         """What runs at this moment."""
-        now = list(self._tasks.items())
-        return [Running(*one, tid=f"{self._name}a{id(task) & 0xFFFFFF:x}") for task, one in now]
+        return list(self._tasks.values())
 
     def interrupt(self) -> None:
         """Cancel what runs."""
@@ -106,7 +107,7 @@ class Coroutines:
             except IndexError:
                 return
             task = loop.create_task(self._one(work))
-            self._tasks[task] = (work, clock.now())
+            self._tasks[task] = Running(work, clock.now(), f"{self._name}a{next(self._numbers)}")
             task.add_done_callback(self._ended)
 
     async def _one(self, work: Work) -> None:
