@@ -48,7 +48,7 @@ def entries(redis: RealRedis, key: str) -> list[dict[str, Any]]:
 def make_due(redis: RealRedis, key: str) -> None:
     """Give all members of a sorted set a score of long ago, each its own."""
     for number, raw in enumerate(redis.client.zrange(key, 0, -1)):
-        redis.client.zadd(key, {raw: LONG_AGO + number})
+        redis.client.zadd(key, {raw: LONG_AGO + number}, xx=True)  # unless it was due and is gone meanwhile
 
 
 def exactly(values: Any) -> str:
