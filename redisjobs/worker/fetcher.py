@@ -22,10 +22,11 @@ from redisjobs.store.op import Op
 from redisjobs.store.ops import leases
 from redisjobs.store.ops.leases import Lease, Settlement, released
 from redisjobs.store.stores import BlockingStore
+from redisjobs.worker.bell import Bell
 from redisjobs.worker.capsule import Capsule
 from redisjobs.worker.executors import Executor
 from redisjobs.worker.health import Health
-from redisjobs.worker.listeners import BLOCK_S, Bell, Listeners
+from redisjobs.worker.listeners import BLOCK_S, Listeners
 from redisjobs.worker.pace import Pace
 from redisjobs.worker.processor import Processor
 from redisjobs.worker.quarantine import Quarantine

@@ -5,7 +5,6 @@ Each connection has at most one BLMOVE under way. What it delivers is leased alr
 
 from __future__ import annotations
 
-import os
 import selectors
 from typing import Any
 
@@ -16,43 +15,10 @@ from redisjobs.store.keys import Keys
 from redisjobs.store.op import Op
 from redisjobs.store.ops import leases, server
 from redisjobs.store.stores import BlockingStore
+from redisjobs.worker.bell import Bell
 
 BLOCK_S = 2.0
 """How long one BLMOVE waits; so long at most a job of a queue that was just paused may still be taken."""
-
-
-class Bell:
-    """Wakes a thread that sleeps in a selector."""
-
-    def __init__(self) -> None:
-        self._reader, self._writer = os.pipe()
-        os.set_blocking(self._reader, False)
-        os.set_blocking(self._writer, False)
-
-    def fileno(self) -> int:
-        """Return what a selector waits on."""
-        return self._reader
-
-    def ring(self) -> None:
-        """Wake the sleeper, from any thread."""
-        try:
-            os.write(self._writer, b"!")
-        except (BlockingIOError, OSError):  # full: it rings already; closed: nobody sleeps any more
-            pass
-
-    def silence(self) -> None:
-        """Take back what was rung so far."""
-        try:
-            os.read(self._reader, 4096)
-        except BlockingIOError:
-            pass
-
-    def close(self) -> None:
-        """Close both ends; ringing it from now on does nothing."""
-        reader, writer = self._reader, self._writer
-        self._reader = self._writer = -1
-        os.close(writer)
-        os.close(reader)
 
 
 class _Listener:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any
 
@@ -62,7 +61,7 @@ class Worker:
         self._astore = AsyncStore(wiring.redis)
         self._health = Health()
         self._loop = LoopThread()
-        self._told: SimpleQueue[str] = SimpleQueue()
+        self._signals: Signals | None = None
         self._services: list[ServiceThread] = []
         self._phase = "new"
         self._processor = Processor(
@@ -145,15 +144,12 @@ class Worker:
 
     def run(self) -> int:
         """Live as a worker process: start, obey signals, stop. Returns the exit status. Only for the main thread."""
-        with Signals(self.told):
+        with Signals() as self._signals:
             self.start()
-            while True:
-                name = self._told.get()
-                if name in ("TERM", "INT"):
-                    break
+            while (name := self._signals.wait()) not in ("TERM", "INT"):
                 self._obey(name)
             log.info("stopping", extra={"signal": name, "timeout_s": self.settings.timeout_s})
-            self._finish(clock.monotonic() + self.settings.timeout_s, self._told_again)
+            self._finish(clock.monotonic() + self.settings.timeout_s, self._signals.stop_asked)
         return 0
 
     def __enter__(self) -> Worker:
@@ -174,8 +170,9 @@ class Worker:
         self._lifecycle.emit("heartbeat", self)
 
     def told(self, signal: str) -> None:
-        """Take the name of a signal (`TERM`, `INT`, `TSTP`, `TTIN`), from any thread; `run` obeys it."""
-        self._told.put(signal)
+        """Take the name of a signal (`TERM`, `INT`, `TSTP`, `TTIN`), from any thread; only `run` obeys any."""
+        if self._signals is not None:
+            self._signals.put(signal)
 
     # -- parts --------------------------------------------------------------------------------------------------
 
@@ -262,15 +259,6 @@ class Worker:
                 self._store.run(goodbye)
             except StoreError as error:
                 log.error("not everything of this process could be removed", extra={"error": str(error)})
-
-    def _told_again(self) -> bool:
-        """Tell whether a second TERM or INT came while waiting."""
-        try:
-            while True:
-                if self._told.get_nowait() in ("TERM", "INT"):
-                    return True
-        except Empty:
-            return False
 
     def _obey(self, name: str) -> None:
         if name == "TSTP":
