@@ -58,10 +58,7 @@ def comparable(dead: dict[str, Any]) -> dict[str, Any]:
 def buried(redis: RealRedis) -> Any:
     """Return the one entry of the dead set: its text where it stands bare, else its fields."""
     [raw] = redis.value("dead")
-    try:
-        return comparable(msgspec.json.decode(raw.encode("utf-8", "surrogateescape")))
-    except (msgspec.DecodeError, RecursionError):
-        return raw
+    return comparable(msgspec.json.decode(raw)) if raw.startswith("{") else raw
 
 
 @pytest.mark.parametrize("set_key", ["retry", "schedule"])
