@@ -168,7 +168,7 @@ def test_python_reads_and_quiets_a_ruby_process(peer: RubyPeer, app: RedisJobs, 
 
 
 def test_a_stopped_ruby_gives_its_job_to_python(peer: RubyPeer, app: RedisJobs, redis: RealRedis) -> None:
-    # one thread: a second one, blocked in its fetch as it is ended, may pop the job that was just given back and lose it
+    # one thread: a second one, ended while it is blocked in its fetch, may pop the job that was given back, and lose it
     worker = peer.start_worker(concurrency=1, timeout_s=1)
     jid = app.push("Interop::Hold", ["mine"])
     wait_told(redis, 1, "holding")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -454,6 +455,17 @@ def test_a_target_of_another_type_raises_before_anything_is_moved(redis: RealRed
     assert redis.dump() == before
 
 
+def test_a_lease_list_of_another_type_raises_before_those_of_other_queues_are_settled(redis: RealRedis) -> None:
+    held(redis, "a")
+    redis.seed({"lease:{queue:other}:p1": "text"})
+    before = redis.dump()
+
+    with pytest.raises(WrongTypeError):
+        settle(redis, done(a_lease(b"a", queue="q")), done(a_lease(b"b", queue="other")))
+
+    assert redis.dump() == before
+
+
 @pytest.mark.parametrize("spoiled", ["text", ["a", "list"]])
 @pytest.mark.parametrize("key", ["stat:processed", "stat:failed"])
 def test_a_spoiled_counter_keeps_no_job_from_being_settled(redis: RealRedis, key: str, spoiled: Any) -> None:
@@ -538,6 +550,16 @@ def test_only_jobs_that_may_have_been_running_count_their_recoveries(redis: Real
     counters = {key: value for key, value in redis.dump().items() if key.startswith("lease-recovered:{queue:q}:")}
     assert list(counters.values()) == ["1", "1"]
     assert all(72 * 3600 - 60 < redis.client.ttl(key) <= 72 * 3600 for key in counters)
+
+
+@pytest.mark.parametrize("spoiled", ["text", ["a", "list"]])
+def test_a_spoiled_count_of_recoveries_costs_no_job(redis: RealRedis, spoiled: Any) -> None:
+    held(redis, "b", "a")
+    redis.seed({f"lease-recovered:{{queue:q}}:{hashlib.sha1(b'a').hexdigest()}": spoiled})
+
+    assert recover(redis) == (2, [])
+
+    assert redis.value("queue:q") == ["b", "a"]
 
 
 def test_a_process_of_unknown_size_poisons_nothing(redis: RealRedis) -> None:

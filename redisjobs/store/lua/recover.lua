@@ -29,7 +29,8 @@ for at, payload in ipairs(held) do
   local recovered = 0
   if #held - at < concurrency then
     local counter = prefix .. redis.sha1hex(payload)
-    recovered = redis.call("INCR", counter)
+    local counted = redis.pcall("INCR", counter) -- pcall: the list is gone already, nothing may stop us now
+    if type(counted) == "number" then recovered = counted end
     redis.call("EXPIRE", counter, ttl)
   end
   if recovered >= max then

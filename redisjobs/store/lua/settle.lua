@@ -31,6 +31,7 @@ local function check_types() -- raises before anything was moved
   while at <= #ARGV do
     local pair, where, count = tonumber(ARGV[at]), ARGV[at + 2], tonumber(ARGV[at + 4])
     local width = 1
+    redis.call("LLEN", KEYS[pair * 2 + 7])
     if where == "queue" then
       redis.call("LLEN", KEYS[pair * 2 + 8])
       redis.call("SCARD", queues)
