@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from redisjobs import RedisJobs
+from redisjobs import Job, RedisJobs
 from tests.support.proxy import LossyProxy
 from tests.support.real_redis import RealRedis
 
@@ -63,6 +63,16 @@ def apps(runner: asyncio.Runner) -> Iterator[Callable[..., RedisJobs]]:
 def app(redis: RealRedis, apps: Callable[..., RedisJobs]) -> RedisJobs:
     """An app on the session's server."""
     return apps(redis.url)
+
+
+@pytest.fixture
+def work(app: RedisJobs) -> Job[..., None]:
+    """A job that takes what it is given."""
+
+    @app.job(name="Work")
+    def work(*args: Any) -> None: ...
+
+    return work
 
 
 @pytest.fixture(params=["thread", "loop"])

@@ -22,16 +22,6 @@ FAR = 4_000_000_000.25
 
 
 @pytest.fixture
-def work(app: RedisJobs) -> Job[..., None]:
-    """A job that takes what it is given."""
-
-    @app.job(name="Work")
-    def work(*args: Any) -> None: ...
-
-    return work
-
-
-@pytest.fixture
 def notes() -> Notes:
     """What the middleware of a test wrote down."""
     return []

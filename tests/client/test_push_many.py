@@ -20,16 +20,6 @@ FAR = 4_000_000_000.0
 LIMIT = 100_000
 
 
-@pytest.fixture
-def work(app: RedisJobs) -> Job[..., None]:
-    """A job that takes what it is given."""
-
-    @app.job(name="Work")
-    def work(*args: Any) -> None: ...
-
-    return work
-
-
 def requests(redis: RealRedis) -> int:
     """Return how many scripts were called since the statistics were reset."""
     found = redis.client.info("commandstats")

@@ -21,16 +21,6 @@ Call = Callable[..., Any]
 FAR = 4_000_000_000.25
 
 
-@pytest.fixture
-def work(app: RedisJobs) -> Job[..., None]:
-    """A job that takes what it is given."""
-
-    @app.job(name="Work")
-    def work(*args: Any) -> None: ...
-
-    return work
-
-
 # -- now ------------------------------------------------------------------------------------------------------------
 
 

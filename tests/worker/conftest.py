@@ -10,8 +10,10 @@ import pytest
 from redisjobs import RedisJobs
 from redisjobs.jobs.retry import RetryPolicy
 from redisjobs.store.stores import BlockingStore
+from redisjobs.worker.poller import Poller
 from redisjobs.worker.wiring import Wiring
 from tests.support.real_redis import RealRedis
+from tests.worker.runs import FAR_S
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +42,9 @@ def wiring(app: RedisJobs) -> Wiring:
         events=app.events,
         policy=RetryPolicy(),
     )
+
+
+@pytest.fixture
+def poller(wiring: Wiring) -> Poller:
+    """A poller whose pauses are those it finds."""
+    return Poller(wiring, FAR_S)

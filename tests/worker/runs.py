@@ -13,6 +13,9 @@ import msgspec
 from redisjobs import RedisJobs
 from tests.support.real_redis import RealRedis
 
+FAR_S = 60.0
+"""A bound of the poller's pause that no test comes near."""
+
 _OF_EVERY_RUN = ("queues", "lease-queues", "pushed:*", "stat:*:*")
 
 
@@ -30,6 +33,12 @@ def left(redis: RealRedis) -> dict[str, Any]:
 def members(redis: RealRedis, key: str) -> list[dict[str, Any]]:
     """Return the payloads of a queue or a set, decoded."""
     return [msgspec.json.decode(raw) for raw in redis.value(key) or ()]
+
+
+def due(redis: RealRedis, *raws: str | bytes) -> dict[Any, float]:
+    """Return members of a set that are due, the first longest of all."""
+    now = redis.now()
+    return {raw: now - len(raws) + at for at, raw in enumerate(raws)}
 
 
 def only(redis: RealRedis, key: str) -> tuple[dict[str, Any], float]:

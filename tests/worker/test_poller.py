@@ -20,24 +20,9 @@ from redisjobs.worker.wiring import Wiring
 from tests.support.builders import CREATED_MS, a_payload
 from tests.support.faulty import FaultyStore
 from tests.support.real_redis import RealRedis
-from tests.worker.runs import members
+from tests.worker.runs import FAR_S, due, members
 
 pytestmark = pytest.mark.quick
-
-FAR_S = 60.0
-"""A bound of the pause that no test comes near."""
-
-
-@pytest.fixture
-def poller(wiring: Wiring) -> Poller:
-    """A poller whose pauses are those it finds."""
-    return Poller(wiring, FAR_S)
-
-
-def due(redis: RealRedis, *raws: str | bytes) -> dict[Any, float]:
-    """Return members of a set that are due, the first longest of all."""
-    now = redis.now()
-    return {raw: now - len(raws) + at for at, raw in enumerate(raws)}
 
 
 def some(count: int, **fields: Any) -> list[bytes]:

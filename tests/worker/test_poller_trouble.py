@@ -13,14 +13,11 @@ from redisjobs.store.drive import drive
 from redisjobs.store.stores import BlockingStore
 from redisjobs.wire import deadletter
 from redisjobs.worker.poller import BATCH, Poller
-from redisjobs.worker.wiring import Wiring
 from tests.support.builders import a_payload
 from tests.support.real_redis import RealRedis
-from tests.worker.runs import left, members, only, work_off
+from tests.worker.runs import FAR_S, due, left, members, only, work_off
 
 pytestmark = pytest.mark.quick
-
-FAR_S = 60.0
 
 NO_QUEUES = [a_payload(queue=""), a_payload(queue=None), a_payload(queue=5), a_payload(queue=["q"])]
 NO_JOBS = [
@@ -36,18 +33,6 @@ NO_JOBS = [
     a_payload(args=["\x00"]).replace(b"\\u0000", b"\xff"),
     b"[" * 2000 + b"]" * 2000,
 ]
-
-
-@pytest.fixture
-def poller(wiring: Wiring) -> Poller:
-    """A poller whose pauses are those it finds."""
-    return Poller(wiring, FAR_S)
-
-
-def due(redis: RealRedis, *raws: str | bytes) -> dict[Any, float]:
-    """Return members of a set that are due, the first longest of all."""
-    now = redis.now()
-    return {raw: now - len(raws) + at for at, raw in enumerate(raws)}
 
 
 def comparable(dead: dict[str, Any]) -> dict[str, Any]:
