@@ -1,4 +1,4 @@
-"""Quarantine: queues whose keys hold something else than ours; they are left alone for a while, and so is nobody else.
+"""Quarantine: queues whose keys hold something else than ours. They are left alone for a while; all others are worked.
 
 Used by the fetcher's thread only.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +37,11 @@ class Import(NamedTuple):
     target: str
     names: tuple[str, ...]
     in_function: bool
+
+
+def findings(rules: Iterable[Callable[[Module], list[str]]], *checked: Module) -> list[str]:
+    """Return what rules find in some modules."""
+    return [finding for rule in rules for one in checked for finding in rule(one)]
 
 
 def parse(name: str, text: str) -> Module:

@@ -11,7 +11,18 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.architecture.source import Module, docstrings, functions, imports, module, modules, ours, parse, scripts
+from tests.architecture.source import (
+    Module,
+    docstrings,
+    findings,
+    functions,
+    imports,
+    module,
+    modules,
+    ours,
+    parse,
+    scripts,
+)
 from tests.architecture.test_layers import place
 
 pytestmark = pytest.mark.quick
@@ -246,13 +257,13 @@ OF_STRINGS = (spelled, asked)
 
 
 def test_every_key_has_one_member_of_keys_and_its_row_in_the_table() -> None:
-    found = [finding for rule in OF_KEYS for finding in rule(module("redisjobs.store.keys"))]
+    found = findings(OF_KEYS, module("redisjobs.store.keys"))
 
     assert not found, "\n" + "\n".join(found)
 
 
 def test_no_key_and_no_script_is_named_by_a_string_outside_the_store() -> None:
-    found = [finding for rule in OF_STRINGS for module in modules() for finding in rule(module)]
+    found = findings(OF_STRINGS, *modules())
 
     assert not found, "\n" + "\n".join(found)
 
@@ -296,7 +307,7 @@ def test_what_keys_look_like_is_taken_from_keys() -> None:
 def test_keys_and_scripts_as_strings_are_found(text: str, found: str) -> None:
     one = parse("redisjobs.inspector.new", text)
 
-    [finding] = [finding for rule in OF_STRINGS for finding in rule(one)]
+    [finding] = findings(OF_STRINGS, one)
 
     assert found in finding
     assert finding.startswith(f"{one.path}:")
@@ -320,7 +331,7 @@ def test_keys_and_scripts_as_strings_are_found(text: str, found: str) -> None:
     ],
 )
 def test_words_that_only_look_like_keys_pass(name: str, text: str) -> None:
-    assert [finding for rule in OF_STRINGS for finding in rule(parse(name, text))] == []
+    assert findings(OF_STRINGS, parse(name, text)) == []
 
 
 KEYS = '''"""Keys.
@@ -363,7 +374,7 @@ class Keys:
 
 
 def test_a_table_that_tells_every_key_passes() -> None:
-    assert [finding for rule in OF_KEYS for finding in rule(parse("redisjobs.store.new", KEYS))] == []
+    assert findings(OF_KEYS, parse("redisjobs.store.new", KEYS)) == []
 
 
 @pytest.mark.parametrize(
@@ -385,7 +396,7 @@ def test_a_table_that_tells_every_key_passes() -> None:
 def test_a_table_that_is_wrong_is_found(old: str, new: str, found: str) -> None:
     one = parse("redisjobs.store.new", KEYS.replace(old, new))
 
-    findings = [finding for rule in OF_KEYS for finding in rule(one)]
+    told = findings(OF_KEYS, one)
 
     assert KEYS.count(old) == 1
-    assert any(found in finding for finding in findings), findings
+    assert any(found in finding for finding in told), told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.architecture.source import PACKAGE, Module, imports, modules, ours, parse
+from tests.architecture.source import PACKAGE, Module, findings, imports, modules, ours, parse
 
 pytestmark = pytest.mark.quick
 
@@ -126,7 +126,7 @@ def test_the_table_itself_only_looks_down() -> None:
 
 
 def test_imports_look_down_stand_at_the_top_and_take_public_names() -> None:
-    found = [finding for rule in RULES for module in modules() for finding in rule(module)]
+    found = findings(RULES, *modules())
 
     assert not found, "\n" + "\n".join(found)
 
@@ -174,7 +174,7 @@ def test_what_is_late_by_design_still_is() -> None:
 def test_each_rule_finds_what_it_is_for(name: str, text: str, found: str) -> None:
     module = parse(name, text)
 
-    [finding] = [finding for rule in RULES for finding in rule(module)]
+    [finding] = findings(RULES, module)
 
     assert found in finding
     assert finding.startswith(f"{module.path}:")
@@ -194,4 +194,4 @@ def test_each_rule_finds_what_it_is_for(name: str, text: str, found: str) -> Non
     ],
 )
 def test_what_looks_down_passes(name: str, text: str) -> None:
-    assert [finding for rule in RULES for finding in rule(parse(name, text))] == []
+    assert findings(RULES, parse(name, text)) == []

@@ -12,7 +12,7 @@ import pytest
 
 import redisjobs
 from tests.architecture import source
-from tests.architecture.source import PACKAGE, Function, Module, called, functions, modules, parse
+from tests.architecture.source import PACKAGE, Function, Module, called, findings, functions, modules, parse
 
 pytestmark = pytest.mark.quick
 
@@ -280,7 +280,7 @@ def test_what_works_at_import_by_design_still_does() -> None:
 def test_each_rule_finds_what_it_is_for(text: str, found: str) -> None:
     module = parse("redisjobs.new", f"'A module.'\n{text}")
 
-    [finding] = [finding for rule in RULES for finding in rule(module)]
+    [finding] = findings(RULES, module)
 
     assert found in finding
     assert finding.startswith(f"{module.path}:")
@@ -319,4 +319,4 @@ def test_a_module_without_a_docstring_is_found() -> None:
     ],
 )
 def test_what_is_as_it_should_be_passes(name: str, text: str) -> None:
-    assert [finding for rule in RULES for finding in rule(parse(name, f"'''A module.'''\n{text}"))] == []
+    assert findings(RULES, parse(name, f"'''A module.'''\n{text}")) == []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.architecture.source import LATE, Module, imports, modules, parse
+from tests.architecture.source import LATE, Module, findings, imports, modules, parse
 from tests.architecture.test_layers import place
 
 pytestmark = pytest.mark.quick
@@ -66,7 +66,7 @@ RULES = (waiting, sleeping, clocks)
 
 
 def test_only_the_edge_waits_and_only_the_clock_knows_the_time() -> None:
-    found = [finding for rule in RULES for module in modules() for finding in rule(module)]
+    found = findings(RULES, *modules())
 
     assert not found, "\n" + "\n".join(found)
 
@@ -97,7 +97,7 @@ def test_what_waits_by_design_still_does() -> None:
 def test_each_rule_finds_what_it_is_for(name: str, text: str, found: str) -> None:
     module = parse(name, text)
 
-    [finding] = [finding for rule in RULES for finding in rule(module)]
+    [finding] = findings(RULES, module)
 
     assert found in finding
     assert finding.startswith(f"{module.path}:")
@@ -119,4 +119,4 @@ def test_each_rule_finds_what_it_is_for(name: str, text: str, found: str) -> Non
     ],
 )
 def test_what_may_wait_passes(name: str, text: str) -> None:
-    assert [finding for rule in RULES for finding in rule(parse(name, text))] == []
+    assert findings(RULES, parse(name, text)) == []
