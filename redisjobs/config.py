@@ -29,11 +29,13 @@ class RedisConfig(Struct, frozen=True):
     """Where Redis is and how long to wait for it.
 
     `url` is `redis://`, `rediss://` (TLS) or `unix://`, with user, password and database as redis-py reads them.
+    `client_name`: what Redis calls the connections, in CLIENT LIST; a worker's bear its identity.
     """
 
     url: str
     timeout_s: float = 5.0
     connect_timeout_s: float = 3.0
+    client_name: str = ""
 
 
 class DeadSetConfig(Struct, frozen=True):
@@ -72,14 +74,14 @@ class WorkerConfig(Struct, frozen=True):
     labels: tuple[str, ...] = ()
     heartbeat_ttl_s: float = 60.0
     max_poll_s: float = 0.2
-    reap_s: float = 60.0
+    reap_s: float = 3.0
     max_recoveries: int = 3
     job_log: bool = True
 
     @property
     def heartbeat_s(self) -> float:
-        """Seconds between heartbeats; a dozen must be missed before a process counts as gone."""
-        return self.heartbeat_ttl_s / 12
+        """Seconds between heartbeats; twenty must be missed before a process that is still connected counts as gone."""
+        return self.heartbeat_ttl_s / 20
 
     @property
     def concurrency(self) -> int:

@@ -267,6 +267,8 @@ def _arguments(config: RedisConfig) -> dict[str, Any]:
         found.setdefault("socket_keepalive", True)
     found.setdefault("socket_timeout", config.timeout_s)
     found.setdefault("socket_connect_timeout", config.connect_timeout_s)
+    if config.client_name:
+        found["client_name"] = config.client_name
     return {**found, "protocol": 2, "decode_responses": False}
 
 

@@ -1,10 +1,12 @@
 """Bring back the jobs of processes that died.
 
-A process that dies leaves its lease lists behind. The reaper finds those whose owner has no heartbeat and moves
-each job to the pop end of its queue, in order; one that was brought back too often is buried as a poison pill.
+A process that dies leaves its lease lists behind. The reaper finds those whose owner is dead and moves each job to the
+pop end of its queue, in order; one that was brought back too often is buried as a poison pill.
 
-A silent Redis lets heartbeats run out though all live: so a heartbeat must be missing in two looks, with no outage
-seen here in between, and between them every living process has had time to beat.
+Dead is who missed some heartbeats and has no connection to Redis any more (the kernel of a killed process closes them
+at once, while code that holds the GIL, or a stopped process, keeps them), or whose heartbeat ran out altogether (its
+machine is gone, and nobody closed anything). A silent Redis lets heartbeats run out though all live: so it must be
+true at two looks, with no outage seen here in between, and between them every living process has had time to come back.
 
 Must not know: how jobs run, why they fail, what a middleware is.
 Always holds: a job is in exactly one list before and after `recover.lua`, never in two and never in none.
@@ -13,14 +15,15 @@ Always holds: a job is in exactly one list before and after `recover.lua`, never
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from redisjobs import clock
 from redisjobs.config import WorkerConfig
-from redisjobs.errors import PayloadError, WrongTypeError
+from redisjobs.errors import PayloadError, StoreError, StoreUnavailableError, WrongTypeError
 from redisjobs.store.op import Op, Steps
-from redisjobs.store.ops import leases, processes
+from redisjobs.store.ops import leases, processes, server
 from redisjobs.store.ops.leases import NO_RUN, Lease, Settlement
 from redisjobs.wire import deadletter, payload
 from redisjobs.wire.times import stamp
@@ -28,6 +31,17 @@ from redisjobs.worker.health import Health
 from redisjobs.worker.wiring import Wiring
 
 log = logging.getLogger("redisjobs")
+
+_BACK_S = 2.0  # the least that a living process gets to connect again and beat
+_LOOK_S = 0.3  # between two looks in a large fleet, all processes' together
+
+
+class _Missed(NamedTuple):
+    """Since when a process looks dead (monotonic), the outages seen until then, and how long it must look so."""
+
+    since: float
+    outages: int
+    wait_s: float
 
 
 class Reaper:
@@ -44,10 +58,13 @@ class Reaper:
         self._wire = wiring.policy.wire
         self._queues = set(queues)
         self._every_s = settings.reap_s
-        self._again_s = max(2.0, settings.heartbeat_ttl_s / 4)  # three heartbeats: whoever lives has beaten by then
+        self._ttl_s = settings.heartbeat_ttl_s
+        self._silent_s = settings.heartbeat_ttl_s / 10  # two heartbeats missed
+        self._unconnected_s = max(_BACK_S, settings.heartbeat_ttl_s / 20)
+        self._expired_s = max(_BACK_S, settings.heartbeat_ttl_s / 4)
         self._max_recoveries = settings.max_recoveries
         self._health = health
-        self._missing: dict[str, tuple[float, int]] = {}  # identity -> when first missed, outages until then
+        self._missing: dict[str, _Missed] = {}
 
     def once(self) -> Steps[float]:
         """Look once, recover what was missing before too; return the seconds until the next look."""
@@ -60,29 +77,52 @@ class Reaper:
         gone = yield from self._gone(sorted(owned))
         for identity in gone:
             yield from self._recover(identity, owned[identity])
-        yield from self._tidy()
-        return min(self._every_s, self._again_s) if self._missing else self._every_s
+        known = yield from self._tidy()
+        return min([self._pause_s(known), *(one.wait_s for one in self._missing.values())])
 
     def _gone(self, identities: list[str]) -> Steps[list[str]]:
         """Return those that count as dead: missing now, and at a look long enough ago."""
-        if not identities:
-            self._missing.clear()
-            return []
-        alive = yield from processes.alive(self._keys, identities)
+        missing = yield from self._missed(identities)
         now, outages = clock.monotonic(), self._health.outages
-        missing = {identity for identity, lives in zip(identities, alive, strict=True) if not lives}
         before = self._missing
         self._missing = {}
         gone = []
-        for identity in missing:
-            since, outages_then = before.get(identity, (now, outages))
-            if outages_then != outages:
-                since = now
-            if now - since >= self._again_s:
+        for identity, wait_s in missing.items():
+            known = before.get(identity)
+            since = known.since if known is not None and known.outages == outages else now
+            if now - since >= wait_s:
                 gone.append(identity)
             else:
-                self._missing[identity] = (since, outages)
-        return sorted(gone)
+                self._missing[identity] = _Missed(since, outages, wait_s)
+        return gone
+
+    def _missed(self, identities: list[str]) -> Steps[dict[str, float]]:
+        """Return those that look dead at this moment, and how long each must look so."""
+        if not identities:
+            return {}
+        silences = yield from processes.silences(self._keys, identities, ttl_s=self._ttl_s)
+        silent = dict(zip(identities, silences, strict=True))
+        missed = {identity: self._expired_s for identity, silent_s in silent.items() if silent_s is None}
+        doubted = [name for name, silent_s in silent.items() if silent_s is not None and silent_s >= self._silent_s]
+        if doubted:
+            unconnected = yield from self._unconnected(doubted)
+            missed |= dict.fromkeys(unconnected, self._unconnected_s)
+        return missed
+
+    def _unconnected(self, identities: list[str]) -> Steps[list[str]]:
+        """Return those that have no connection; none if Redis does not tell who is connected."""
+        try:
+            names = yield from server.connected_names()
+        except StoreUnavailableError:
+            raise
+        except StoreError:  # not allowed here: their heartbeats will run out
+            return []
+        return [identity for identity in identities if identity not in names] if self._identity in names else []
+
+    def _pause_s(self, processes: int) -> float:
+        """Return the seconds until the next look: in a large fleet each process looks the less often."""
+        shared_s = processes * _LOOK_S
+        return self._every_s if shared_s <= self._every_s else shared_s * random.uniform(0.5, 1.5)
 
     def _recover(self, identity: str, queues: list[str]) -> Steps[None]:
         for queue in queues:
@@ -130,13 +170,14 @@ class Reaper:
             buried = deadletter.wrap(raw, error, queue=queue, at=now, wire=self._wire)
         return Settlement(Lease(queue, raw, 0.0), "dead", NO_RUN, buried)
 
-    def _tidy(self) -> Steps[None]:
-        """Take processes off the registry that left no leases and have no heartbeat, as Ruby's cleanup does."""
+    def _tidy(self) -> Steps[int]:
+        """Take processes off the registry that left no leases and have no heartbeat; return how many are on it."""
         known = yield from processes.identities(self._keys)
         if not known:
-            return
-        alive = yield from processes.alive(self._keys, known)
-        gone = [identity for identity, lives in zip(known, alive, strict=True) if not lives]
+            return 0
+        silences = yield from processes.silences(self._keys, known, ttl_s=self._ttl_s)
+        gone = [identity for identity, silent_s in zip(known, silences, strict=True) if silent_s is None]
         gone = [identity for identity in gone if identity not in self._missing]
         if gone:
             yield from processes.forget(self._keys, gone)
+        return len(known) - len(gone)

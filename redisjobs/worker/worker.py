@@ -15,6 +15,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from msgspec import structs
+
 from redisjobs import clock
 from redisjobs.config import WorkerConfig
 from redisjobs.errors import RedisJobsError, StoreError
@@ -55,6 +57,8 @@ class Worker:
         self.identity = new_identity()
         self.settings = settings
         self.state: Any = None
+        # under its name, so that others know by its connections that it lives (reaper.py)
+        wiring = structs.replace(wiring, redis=structs.replace(wiring.redis, client_name=self.identity))
         self._wiring = wiring
         self._embedded = embedded
         self._store = BlockingStore(wiring.redis)

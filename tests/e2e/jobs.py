@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import time
 
@@ -37,6 +38,24 @@ def work(number: int, seconds: float) -> None:
 async def awork(number: int, seconds: float) -> None:
     tell("start", number)
     await asyncio.sleep(seconds)
+    tell("end", number)
+
+
+@app.job(name="hold_gil")
+def hold_gil(number: int, seconds: int) -> None:
+    """Let nothing else of this process run: a call into C that keeps the GIL."""
+    tell("start", number)
+    ctypes.PyDLL(None).sleep(seconds)
+    tell("end", number)
+
+
+@app.job(name="spin")
+def spin(number: int, seconds: float) -> None:
+    """Keep the interpreter busy with Python code."""
+    tell("start", number)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
     tell("end", number)
 
 

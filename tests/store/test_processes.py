@@ -96,11 +96,21 @@ def test_who_leaves_leaves_nothing_and_may_leave_twice(redis: RealRedis) -> None
     assert redis.dump() == {"processes": {"p2"}, "lease-queues": {"q", "r"}}
 
 
-def test_who_has_a_heartbeat_is_alive(redis: RealRedis) -> None:
+def test_how_long_ago_a_process_beat_is_told_by_what_is_left_of_its_heartbeat(redis: RealRedis) -> None:
+    beat(redis)
+    redis.seed({"processes": {"p2"}, "p4": {"beat": "by hand, and it never ends"}})
+    redis.client.pexpire("p1", 45_000)
+
+    gone, beaten_s, never, endless_s = redis.run(ops.silences(KEYS, ["p2", "p1", "p3", "p4"], ttl_s=60))
+
+    assert (gone, never, endless_s) == (None, None, 0.0)
+    assert 15 <= beaten_s < 20
+
+
+def test_who_left_no_heartbeat_is_taken_off_the_registry(redis: RealRedis) -> None:
     beat(redis)
     redis.seed({"processes": {"p2"}})
 
-    assert redis.run(ops.alive(KEYS, ["p2", "p1", "p3"])) == [0, 1, 0]
     assert redis.run(ops.identities(KEYS)) == ["p1", "p2"]
     redis.run(ops.forget(KEYS, ["p2"]))
     assert redis.run(ops.identities(KEYS)) == ["p1"]

@@ -134,7 +134,7 @@ def test_all_that_can_tell_of_a_life_ends_with_it(
     for key in (ME, f"{ME}:work", f"{ME}:workers"):
         assert 29_000 < redis.client.pttl(key) <= 30_000
     assert redis.client.pttl("processes") == redis.client.pttl("lease-queues") == -1
-    assert pause_s == 2.5  # a dozen beats must be missed
+    assert pause_s == 1.5  # twenty beats must be missed
 
 
 def test_each_beat_writes_anew_what_runs(

@@ -5,14 +5,17 @@ Between two looks that count lies time of this process, which no key in Redis ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
+from msgspec import structs
 
 from redisjobs import clock
 from redisjobs.config import WorkerConfig
 from redisjobs.errors import StoreUnavailableError
 from redisjobs.store.drive import drive
+from redisjobs.store.ops import server
 from redisjobs.store.stores import BlockingStore
 from redisjobs.worker.health import Health
 from redisjobs.worker.reaper import Reaper
@@ -26,7 +29,9 @@ ME = "me:1:aaaaaaaaaaaa"
 LOST = "lost:2:bbbbbbbbbbbb"
 SETTINGS = WorkerConfig(heartbeat_ttl_s=60, reap_s=50)
 AGAIN_S = 15.0
-"""How long a heartbeat must have been missing: three beats."""
+"""How long a heartbeat must have been gone: five beats."""
+SILENT_S, UNCONNECTED_S = 6.0, 3.0
+"""From which silence on connections are looked at, and how long one must have had none."""
 
 Look = Callable[[], float]
 Later = Callable[[float], None]
@@ -146,6 +151,130 @@ def test_a_short_heartbeat_is_waited_for_two_seconds(
     drive(reaper.once(), store)
 
     assert recovered(redis) == ["a"]
+
+
+# -- connections ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def named(redis: RealRedis) -> Iterator[BlockingStore]:
+    """A store whose connections bear this process's name, as a worker's do."""
+    made = BlockingStore(structs.replace(redis.config, client_name=ME))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def look_named(wiring: Wiring, named: BlockingStore, health: Health) -> Look:
+    """See `look`: by a process whose connections have its name."""
+    reaper = Reaper(ME, wiring, SETTINGS, health, ["q"])
+    return lambda: drive(reaper.once(), named)
+
+
+def beaten(redis: RealRedis, ago_s: float, identity: str = LOST) -> None:
+    """Have a process have beaten so long ago, and never since."""
+    redis.seed({identity: {"beat": "1732406400.5"}})
+    redis.client.pexpire(identity, int((SETTINGS.heartbeat_ttl_s - ago_s) * 1000))
+
+
+def test_who_is_silent_and_has_no_connection_is_recovered_soon(
+    redis: RealRedis, look_named: Look, later: Later
+) -> None:
+    held(redis, "a", "b")
+    beaten(redis, SILENT_S + 0.1)
+
+    assert look_named() == UNCONNECTED_S
+    later(UNCONNECTED_S - 0.5)
+    look_named()
+    assert recovered(redis) == []
+    later(0.5)
+    look_named()
+
+    assert recovered(redis) == ["a", "b"]
+
+
+def test_who_beat_lately_is_alive_without_any_connection(redis: RealRedis, look_named: Look, later: Later) -> None:
+    held(redis, "a")
+    for _ in range(5):
+        beaten(redis, SILENT_S - 2)
+        assert look_named() == SETTINGS.reap_s
+        later(AGAIN_S)
+
+    assert recovered(redis) == []
+
+
+def test_who_is_silent_but_connected_is_alive_until_its_heartbeat_runs_out(
+    redis: RealRedis, look_named: Look, later: Later
+) -> None:
+    """Code that holds the GIL keeps a process from beating, for as long as it likes."""
+    held(redis, "a")
+    stuck = BlockingStore(structs.replace(redis.config, client_name=LOST))
+    stuck.run(server.ping())
+
+    for _ in range(3):
+        beaten(redis, SETTINGS.heartbeat_ttl_s - 1)
+        look_named()
+        later(AGAIN_S)
+    assert recovered(redis) == []
+    redis.client.delete(LOST)
+    look_named()
+    later(AGAIN_S)
+    look_named()
+
+    assert recovered(redis) == ["a"]
+    stuck.close()
+
+
+def test_who_connects_again_before_the_second_look_is_alive(redis: RealRedis, look_named: Look, later: Later) -> None:
+    held(redis, "a")
+    beaten(redis, SILENT_S + 1)
+    look_named()
+
+    with closing(BlockingStore(structs.replace(redis.config, client_name=LOST))) as back:
+        back.run(server.ping())
+        later(UNCONNECTED_S)
+        look_named()
+
+    assert recovered(redis) == []
+
+
+def test_where_names_do_not_reach_redis_only_heartbeats_count(redis: RealRedis, look: Look, later: Later) -> None:
+    """A proxy may stand in between: not even our own name is on the list."""
+    held(redis, "a")
+    beaten(redis, SILENT_S + 1)
+
+    for _ in range(3):
+        look()
+        later(UNCONNECTED_S)
+
+    assert recovered(redis) == []
+
+
+def test_where_connections_may_not_be_listed_only_heartbeats_count(
+    redis: RealRedis, wiring: Wiring, health: Health, later: Later
+) -> None:
+    redis.client.acl_setuser("plain", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-client|list"])
+    url = redis.url.replace("unix://", "unix://plain:any@")
+    reaper = Reaper(ME, wiring, SETTINGS, health, ["q"])
+    held(redis, "a")
+    beaten(redis, SILENT_S + 1)
+
+    with closing(BlockingStore(structs.replace(redis.config, url=url, client_name=ME))) as store:
+        for _ in range(3):
+            drive(reaper.once(), store)
+            later(UNCONNECTED_S)
+    redis.client.acl_deluser("plain")
+
+    assert recovered(redis) == []
+
+
+def test_a_large_fleet_looks_no_more_often_than_a_small_one(redis: RealRedis, look: Look) -> None:
+    """Each process the less often, the more there are."""
+    redis.seed({"processes": {f"p{number}" for number in range(400)}})
+    for number in range(400):
+        redis.seed({f"p{number}": {"beat": "1732406400.5"}})
+
+    assert look() >= 60
 
 
 def test_a_reaper_never_recovers_its_own_leases(redis: RealRedis, look: Look, later: Later) -> None:

@@ -53,9 +53,18 @@ def leave(keys: Keys, identity: str) -> Together:
     return Together((command("SREM", keys.processes, identity), command("UNLINK", *gone)), atomic=True)
 
 
-def alive(keys: Keys, identities: Sequence[str]) -> Together:
-    """Ask for each identity whether its heartbeat is there (1 or 0). Safe to send twice: it only reads."""
-    return Together([command("EXISTS", keys.process(identity), decode=int) for identity in identities])
+def silences(keys: Keys, identities: Sequence[str], *, ttl_s: float) -> Together:
+    """Ask for each identity how long ago it beat, in seconds by Redis' clock; None if its heartbeat ran out.
+
+    `ttl_s`: how long a heartbeat lasts. Safe to send twice: it only reads.
+    """
+
+    def silence(left_ms: int) -> float | None:
+        if left_ms == -2:  # no such key
+            return None
+        return max(0.0, ttl_s - left_ms / 1000) if left_ms >= 0 else 0.0
+
+    return Together([command("PTTL", keys.process(identity), decode=silence) for identity in identities])
 
 
 def identities(keys: Keys) -> Op[list[str]]:

@@ -23,6 +23,14 @@ def client_id() -> Op[int]:
     return command("CLIENT", "ID", decode=int)
 
 
+def connected_names() -> Op[set[str]]:
+    """Read the names of all connections, as their processes gave them. Safe to send twice: it only reads.
+
+    Cost: O(connections) of the server.
+    """
+    return command("CLIENT", "LIST", "TYPE", "normal", decode=_connection_names)
+
+
 def unblock(client_ids: Sequence[int]) -> Together:
     """End the blocked waits of other connections. Safe to send twice: the second finds none that waits."""
     return Together([command("CLIENT", "UNBLOCK", number) for number in client_ids])
@@ -30,3 +38,8 @@ def unblock(client_ids: Sequence[int]) -> Together:
 
 def _text(reply: bytes | str) -> str:
     return reply.decode() if isinstance(reply, bytes) else reply
+
+
+def _connection_names(reply: bytes) -> set[str]:
+    fields = (field for line in reply.splitlines() for field in line.split())
+    return {field[5:].decode("utf-8", "replace") for field in fields if field.startswith(b"name=")} - {""}
