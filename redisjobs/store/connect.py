@@ -1,8 +1,8 @@
 """From a RedisConfig to one connection, and from redis-py's errors to ours.
 
-A `Line` is a single connection that sends many requests in one trip and reads their replies. redis-py does the
-sockets, TLS, authentication and the protocol; its own retries are off, because they would double a push and lose
-what a blocked pop had taken.
+A `Line` is a single connection that sends many requests in one trip and reads their replies. redis-py opens it (TLS,
+authentication); its own retries are off, because they would double a push and lose what a blocked pop had taken.
+Requests and replies of a `Line` then go straight from hiredis to the socket: a worker's pick-up hangs on them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import select
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from redisjobs import clock
 from redisjobs.config import RedisConfig
 from redisjobs.errors import ConfigError, StoreError, StoreUnavailableError, WrongTypeError
 from redisjobs.lazy import LazyModule
@@ -19,6 +20,7 @@ from redisjobs.store.op import Op
 from redisjobs.store.scripts import script
 
 if TYPE_CHECKING:
+    import hiredis
     import redis
     import redis.asyncio.connection as redis_asyncio
     import redis.asyncio.retry as redis_asyncio_retry
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import redis.exceptions as redis_errors
     import redis.retry as redis_retry
 else:
+    hiredis = LazyModule("hiredis")
     redis = LazyModule("redis")
     redis_asyncio = LazyModule("redis.asyncio.connection")
     redis_asyncio_retry = LazyModule("redis.asyncio.retry")
@@ -36,8 +39,12 @@ else:
     redis_retry = LazyModule("redis.retry")
 
 # Errors that pass: by the code that redis-py leaves in the text, or by the class that it makes of the code.
-_PASSING = ("READONLY", "OOM ", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "UNBLOCKED", "BUSY ")
+_PASSING = (
+    *("READONLY", "OOM ", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"),
+    *("BUSY ", "max number of clients"),
+)
 _PASSING_CLASSES = ("ReadOnlyError", "OutOfMemoryError", "MasterDownError", "ClusterDownError", "TryAgainError")
+_PIECE_BYTES = 1 << 16
 _LOGIN = ("NOAUTH", "WRONGPASS", "invalid password", "invalid username-password", "Authentication required")
 
 
@@ -46,11 +53,14 @@ class Line:
 
     def __init__(self, config: RedisConfig, *, timeout_s: float | None = None) -> None:
         self._config = config
+        self._timeout_s = timeout_s or config.timeout_s
         kwargs = _arguments(config)
-        kwargs["socket_timeout"] = timeout_s or config.timeout_s
+        kwargs["socket_timeout"] = self._timeout_s
         kind = kwargs.pop("connection_class", redis_connection.Connection)
         kwargs["retry"] = redis_retry.Retry(redis_backoff.NoBackoff(), 0)
         self._connection: Any = kind(**kwargs)
+        self._socket: Any = None
+        self._reader: Any = None
 
     def request(self, ops: Sequence[Op[Any]], *, atomic: bool = False) -> list[Any]:
         """Send requests in one trip; return their replies, an exception standing in the place of a refused one.
@@ -74,11 +84,12 @@ class Line:
     def send(self, ops: Sequence[Op[Any]], *, atomic: bool = False, by_text: bool = False) -> None:
         """Send requests without waiting for their replies; see `request`."""
         try:
-            self._connection.connect()
+            if self._socket is None:
+                self._open()
             commands = [packed(op, by_text=atomic or by_text) for op in ops]
             if atomic:
                 commands = [("MULTI",), *commands, ("EXEC",)]
-            self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+            self._socket.sendall(b"".join(map(hiredis.pack_command, commands)))
         except BaseException as error:
             raise self._failed(error) from error
 
@@ -87,26 +98,32 @@ class Line:
         return [decoded(op, self._read()) for op in ops]
 
     def fileno(self) -> int:
-        """Return the socket's number, for a selector; redis-py has no public name for it."""
-        return int(self._connection._sock.fileno())
+        """Return the socket's number, for a selector."""
+        return int(self._socket.fileno())
 
     @property
     def connected(self) -> bool:
         """Whether a socket is open, as far as this end knows."""
-        return self._connection._sock is not None
+        return self._socket is not None
 
     @property
     def stale(self) -> bool:
         """Whether the other end closed it, or said what nobody asked for, since it was last used."""
-        if not self.connected:
+        if self._socket is None:
             return False
         poll = select.poll()
-        poll.register(self.fileno(), select.POLLIN)
+        poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(0))
 
     def close(self) -> None:
         """Close the socket; the next request opens another."""
+        self._socket = None
         self._connection.disconnect()
+
+    def _open(self) -> None:
+        self._connection.connect()
+        self._socket = self._connection._sock  # redis-py has no public name for it
+        self._reader = hiredis.Reader(replyError=_refusal)
 
     def _receive_transaction(self, ops: Sequence[Op[Any]]) -> list[Any]:
         queued = [self._read() for _ in range(len(ops) + 1)]
@@ -114,16 +131,32 @@ class Line:
         return transaction_replies(ops, queued, reply)
 
     def _read(self) -> Any:
-        try:
-            return self._connection.read_response()
-        except BaseException as error:
-            if isinstance(error, redis_errors.ResponseError):
-                translated = translate(error)
-                if isinstance(translated, StoreUnavailableError):
-                    self.close()  # a replica, or a server that is full: look again who is master
-                    raise translated from error
-                return translated
-            raise self._failed(error) from error
+        reply = self._reader.gets()
+        if reply is False:
+            try:
+                reply = self._wait()
+            except BaseException as error:
+                raise self._failed(error) from error
+        if isinstance(reply, Exception):
+            reply = translate(reply)
+            if isinstance(reply, StoreUnavailableError):
+                self.close()  # a replica, or a server that is full: look again who is master
+                raise reply
+        return reply
+
+    def _wait(self) -> Any:
+        """Read from the socket until a reply is whole. Each piece may take the timeout, all together twice as long."""
+        until = clock.monotonic() + 2 * self._timeout_s
+        while True:
+            data = self._socket.recv(_PIECE_BYTES)
+            if not data:
+                raise EOFError("Redis closed the connection")
+            self._reader.feed(data)
+            reply = self._reader.gets()
+            if reply is not False:
+                return reply
+            if clock.monotonic() > until:
+                raise TimeoutError("the reply came too slowly")
 
     def _failed(self, error: BaseException) -> BaseException:
         self.close()
@@ -233,6 +266,12 @@ def transaction_replies(ops: Sequence[Op[Any]], queued: Sequence[Any], reply: An
         decoded(op, translate(answer) if isinstance(answer, Exception) else answer)
         for op, answer in zip(ops, reply, strict=True)
     ]
+
+
+def _refusal(text: str) -> Exception:
+    """Return redis-py's error for an error reply, its code still in the text."""
+    kind = redis_errors.NoScriptError if text.startswith("NOSCRIPT") else redis_errors.ResponseError
+    return kind(text)
 
 
 def translate(error: BaseException) -> BaseException:

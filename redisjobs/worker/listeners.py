@@ -24,8 +24,9 @@ BLOCK_S = 2.0
 class _Listener:
     """The connection that waits for one queue."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, ops: list[Op[Any]]) -> None:
         self.line = line
+        self.ops = ops
         self.client_id = 0
         self.registered = -1
         self.until = 0.0  # monotonic seconds; 0: it does not wait
@@ -61,10 +62,10 @@ class Listeners:
         listener = self._all.get(queue)
         if listener is None:
             timeout_s = BLOCK_S + self._store.config.timeout_s
-            listener = self._all[queue] = _Listener(self._store.line(timeout_s=timeout_s))
+            listener = self._all[queue] = _Listener(self._store.line(timeout_s=timeout_s), self._ops(queue))
         if not listener.line.connected:
             listener.client_id = listener.line.request([server.client_id()])[0]
-        listener.line.send(self._ops(queue))
+        listener.line.send(listener.ops)
         if listener.registered != listener.line.fileno():
             self._unregister(listener)
             listener.registered = listener.line.fileno()
@@ -110,7 +111,7 @@ class Listeners:
     def _receive(self, queue: str) -> bytes | StoreError | None:
         listener = self._all[queue]
         listener.until = 0.0
-        answer: bytes | StoreError | None = listener.line.receive(self._ops(queue)[-1:])[0]
+        answer: bytes | StoreError | None = listener.line.receive(listener.ops[-1:])[0]
         return answer
 
     def _ops(self, queue: str) -> list[Op[Any]]:
