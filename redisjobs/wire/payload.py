@@ -27,7 +27,7 @@ else:
     json = LazyModule("json")
 
 
-class Payload(msgspec.Struct, rename={"name": "class"}):
+class Payload(msgspec.Struct, rename={"name": "class"}, gc=False):
     """What a run needs of a job at once. All the other fields are in the bytes; see `fields`."""
 
     name: str
@@ -44,6 +44,9 @@ class Payload(msgspec.Struct, rename={"name": "class"}):
 
 _NEEDED: dict[str, type] = {"class": str, "args": list, "jid": str, "queue": str}
 _WANTED: dict[type, str] = {str: "a string that is not empty", list: "a list"}
+
+_DEEP_BYTES = 2 * MAX_DEPTH
+"""No payload that is shorter has so many brackets that it could be nested too deeply."""
 
 _decoder = msgspec.json.Decoder(Payload)
 _object = msgspec.json.Decoder(dict[str, Any])
@@ -68,7 +71,7 @@ def decode(raw: bytes) -> Payload:
     Raises:
         PayloadError: no JSON, no object, or a field that a run needs is missing or odd.
     """
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and depth(raw) > MAX_DEPTH:
+    if len(raw) > _DEEP_BYTES and raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and depth(raw) > MAX_DEPTH:
         raise PayloadError("payload", f"nested deeper than {MAX_DEPTH} levels", raw)
     try:
         str(raw, "utf-8")  # the decoder does not look into fields that it passes over

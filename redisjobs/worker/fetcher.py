@@ -14,7 +14,7 @@ import logging
 import math
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 from redisjobs import clock
@@ -72,7 +72,7 @@ class Fetcher:
         self._thread = threading.Thread(target=self._loop, name=f"redisjobs-{self._who}", daemon=True)
 
         self._done: deque[Settlement] = deque()  # filled by the executors
-        self._held: dict[bytes, list[Work]] = {}
+        self._held: dict[Lease, Work] = {}
         self._holding = [0, 0]  # threads, coroutines
         self._pending: deque[Work] = deque()
         self._empty = False
@@ -210,7 +210,7 @@ class Fetcher:
                 self._settler.waiting.append(prepared)
             else:
                 works.append(prepared)
-                self._held.setdefault(lease.raw, []).append(prepared)
+                self._held[lease] = prepared
         self._pending.extend(works)
         self._dispatch()
 
@@ -240,12 +240,9 @@ class Fetcher:
         done, unsettled, held, holding = self._done, self._settler.waiting, self._held, self._holding
         while done:
             settlement = done.popleft()
-            works = held.get(settlement.lease.raw)
-            if works is None:
+            work = held.pop(settlement.lease, None)
+            if work is None:
                 continue  # it was given back while it ran
-            work = works.pop()
-            if not works:
-                del held[settlement.lease.raw]
             holding[work.job.is_async] -= 1
             unsettled.append(settlement)
             count += 1
@@ -272,17 +269,11 @@ class Fetcher:
         back = [*threads, *coroutines, *self._pending]
         self._pending.clear()
         for work in back:
-            self._drop(work)
+            del self._held[work.lease]
             self._settler.waiting.append(released(work.lease))
         if self._quiet:
             self._disarm()
             self._idle_if_done()
-
-    def _drop(self, work: Work) -> None:
-        works = self._held[work.lease.raw]
-        works.remove(work)
-        if not works:
-            del self._held[work.lease.raw]
 
     def _idle_if_done(self) -> None:
         if self._quiet and not (self._held or self._done or any(self._settler)):
@@ -347,16 +338,14 @@ class Fetcher:
         was_away = self._resync_at == 0.0
         self._listeners.close()
         queues = self._capsule.queues
-        known: dict[bytes, int] = {raw: len(works) for raw, works in self._held.items()}
-        for item in self._settler:
-            known[item.lease.raw] = known.get(item.lease.raw, 0) + 1
+        known = Counter(lease.raw for lease in (*self._held, *(item.lease for item in self._settler)))
         replies = self._line.request([leases.held(self._keys, queue, self._identity) for queue in queues])
         found = []
         for queue, reply in zip(queues, replies, strict=True):
             if isinstance(reply, Exception):
                 continue
             for raw in reversed(reply):
-                if known.get(raw, 0) > 0:
+                if known[raw] > 0:
                     known[raw] -= 1
                 else:
                     found.append(Lease(queue, raw, now))
@@ -375,7 +364,7 @@ class Fetcher:
             self._collect(clock.monotonic())
             self._give_back()
             self._settler.retry_refused(math.inf)
-            self._settler.waiting += [released(work.lease) for works in self._held.values() for work in works]
+            self._settler.waiting += [released(lease) for lease in self._held]
             self._held.clear()
             self._exchange(0, clock.monotonic())
         except StoreError as error:

@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import structs
+
 from redisjobs import clock
 from redisjobs.errors import JobInterrupted, PayloadError, UnknownJobError
 from redisjobs.jobs.job import Job
@@ -75,7 +77,7 @@ class Processor:
             return self._stumbled(work.lease, error)
 
     def _run(self, work: Work) -> Settlement:
-        lease, read, job = work
+        lease, read, job = work.lease, work.payload, work.job
         if clock.monotonic() - lease.since > self._max_wait_s:
             return released(lease)  # it may be another's by now: we slept through our heartbeats
         context = JobContext(read, lease.raw, lease.queue, self._keys, self.state)
@@ -99,7 +101,7 @@ class Processor:
             running.reset(token)
 
     async def _arun(self, work: Work) -> Settlement:
-        lease, read, job = work
+        lease, read, job = work.lease, work.payload, work.job
         if clock.monotonic() - lease.since > self._max_wait_s:
             return released(lease)
         context = JobContext(read, lease.raw, lease.queue, self._keys, self.state)
@@ -122,7 +124,7 @@ class Processor:
 
     def _ended(self, work: Work, context: JobContext, started: float, end: BaseException | None) -> Settlement:
         """Return where a job goes that ended otherwise than by simply returning; `end` is an Outcome or an error."""
-        lease, read, job = work
+        lease, read, job = work.lease, work.payload, work.job
         settlement: Settlement
         if end is None or isinstance(end, Discard):
             self._log_end(read, "done", started)
@@ -135,7 +137,7 @@ class Processor:
             settlement = released(lease)
         else:
             settlement = self._failed(lease, read, job, end, started)
-        return settlement._replace(ops=tuple(context.ops)) if context.ops else settlement
+        return structs.replace(settlement, ops=tuple(context.ops)) if context.ops else settlement
 
     def _failed(
         self, lease: Lease, read: Payload, job: Job[Any, Any] | None, error: BaseException, started: float = 0.0

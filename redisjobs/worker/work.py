@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from redisjobs.jobs.job import Job
 from redisjobs.store.ops.leases import Lease
 from redisjobs.wire.payload import Payload
 
 
-class Work(NamedTuple):
+class Work(Struct, frozen=True, eq=False, gc=False):
     """What an executor runs."""
 
     lease: Lease

@@ -102,7 +102,7 @@ def test_what_runs_is_told_with_a_name_of_its_own_and_since_when(a_pool: A_Pool)
     eventually(lambda: pool.runs(0, 1, 2))
 
     running = pool.executor.running()
-    assert sorted(one.work for one in running) == sorted(batch)
+    assert {id(one.work) for one in running} == {id(work) for work in batch}
     assert len({one.tid for one in running}) == 3
     assert all(one.tid.startswith("pool-") and before <= one.started_at <= time.time() for one in running)
     assert pool.executor.running() == running

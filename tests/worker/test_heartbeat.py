@@ -157,9 +157,10 @@ def test_bytes_that_are_no_text_do_not_stop_the_heart(
     app: RedisJobs, redis: RealRedis, store: BlockingStore, a_heartbeat: A_Heartbeat
 ) -> None:
     running = a_running(app, a_payload())
-    lease = running.work.lease._replace(raw=b'{"class":"\xff"}')
+    lease = msgspec.structs.replace(running.work.lease, raw=b'{"class":"\xff"}')
 
-    drive(a_heartbeat(running=[running._replace(work=running.work._replace(lease=lease))]).once(), store)
+    other = running._replace(work=msgspec.structs.replace(running.work, lease=lease))
+    drive(a_heartbeat(running=[other]).once(), store)
 
     assert msgspec.json.decode(redis.value(f"{ME}:work")["t0"])["payload"] == '{"class":"\N{REPLACEMENT CHARACTER}"}'
 

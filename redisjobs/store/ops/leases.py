@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -20,15 +20,18 @@ Where = Literal["gone", "queue", "retry", "schedule", "dead"]
 NO_RUN, PROCESSED, FAILED = 0, 1, 2
 
 
-class Lease(NamedTuple):
-    """A job that this process holds: the exact bytes, the queue they came from, and since when (monotonic s)."""
+class Lease(Struct, frozen=True, eq=False, gc=False):
+    """A job that this process holds: the exact bytes, the queue they came from, and since when (monotonic s).
+
+    Each is only equal to itself: two jobs may consist of the same bytes.
+    """
 
     queue: str
     raw: bytes
     since: float
 
 
-class Settlement(NamedTuple):
+class Settlement(Struct, frozen=True, gc=False):
     """Where a leased job goes now that its run is over, and how the run counts."""
 
     lease: Lease
