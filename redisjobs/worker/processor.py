@@ -24,6 +24,7 @@ from redisjobs.store.ops.leases import FAILED, NO_RUN, Lease, Settlement, done, 
 from redisjobs.store.stores import AsyncStore, BlockingStore
 from redisjobs.wire import deadletter, payload
 from redisjobs.wire.payload import Payload
+from redisjobs.worker import logs
 from redisjobs.worker.wiring import Wiring
 from redisjobs.worker.work import Work
 
@@ -202,7 +203,7 @@ class Processor:
         logger = job_logger(read.log_level)
         if not logger.isEnabledFor(logging.INFO):
             return 0.0
-        logger.info("start", extra={"attempt": read.attempt} if read.attempt > 1 else None)
+        logs.write(logger, logging.INFO, "start", {"attempt": read.attempt} if read.attempt > 1 else {})
         return clock.monotonic()
 
     def _log_end(
@@ -221,7 +222,7 @@ class Processor:
             extra["elapsed"] = round(clock.monotonic() - started, 3)
         if error is None:
             if started:
-                logger.info(how, extra=extra)
+                logs.write(logger, logging.INFO, how, extra)
             return
         extra |= {"attempt": read.attempt, "next": _NEXT[where]}
         if where == "retry":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -321,3 +322,61 @@ def test_a_stack_that_was_asked_for_is_written() -> None:
 
     assert as_text(record).endswith("\n  here")
     assert as_json(record)["stack"].endswith("here")
+
+
+@pytest.mark.usefixtures("_root_as_it_was")
+def test_lines_of_many_threads_are_whole_in_order_and_there_when_all_have_returned(tmp_path: Path) -> None:
+    setup("text", "info", tmp_path / "log")
+    logger = logging.getLogger("shop")
+
+    def speak(name: int) -> None:
+        for number in range(300):
+            logger.info("said", extra={"who": name, "number": number})
+
+    speakers = [threading.Thread(target=speak, args=(name,)) for name in range(8)]
+    for speaker in speakers:
+        speaker.start()
+    for speaker in speakers:
+        speaker.join()
+
+    lines = [line.split(" said ")[1].split() for line in (tmp_path / "log").read_text().splitlines()]
+    for name in range(8):
+        mine = [number for who, number in lines if who == f"who={name}"]
+        assert mine == [f"number={number}" for number in range(300)]
+
+
+@pytest.mark.usefixtures("_root_as_it_was")
+@pytest.mark.parametrize("listener", ["none", "on the root", "on redisjobs.job", "a filter"])
+def test_a_jobs_lines_reach_everybody_who_listens(
+    tmp_path: Path, app: RedisJobs, redis: RealRedis, listener: str
+) -> None:
+    """Where only the log of the worker listens no records are made; others get theirs all the same."""
+    logging.getLogger().handlers.clear()
+    setup("text", "info", tmp_path / "log")
+    heard: list[str] = []
+    ear = logging.Handler()
+    ear.emit = lambda record: heard.append(f"{record.getMessage()} {vars(record).get('jid')}")  # type: ignore[method-assign]
+    ear.addFilter(with_job)
+    job_logger = logging.getLogger("redisjobs.job")
+    if listener == "on the root":
+        logging.getLogger().addHandler(ear)
+    elif listener == "on redisjobs.job":
+        job_logger.addHandler(ear)
+    elif listener == "a filter":
+        job_logger.addFilter(silent := lambda record: record.getMessage() != "start")
+    app.job(name="Mail")(lambda: None)
+    redis.seed({"queue:default": [a_payload()]})
+
+    try:
+        work_off(app, concurrency=1)
+    finally:
+        job_logger.removeHandler(ear)
+        if listener == "a filter":
+            job_logger.removeFilter(silent)
+
+    told = [line for line in (tmp_path / "log").read_text().splitlines() if f"jid={JID}" in line]
+    words = [line.split()[2] for line in told]
+    assert words == (["done"] if listener == "a filter" else ["start", "done"])
+    assert all("class=Mail" in line and "queue=default" in line for line in told)
+    job_lines = [line for line in heard if line.split()[0] in ("start", "done")]
+    assert job_lines == ([f"start {JID}", f"done {JID}"] if listener.startswith("on") else [])
