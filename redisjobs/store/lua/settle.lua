@@ -55,7 +55,8 @@ while at <= #ARGV do
   for _ = 1, count do
     local raw = ARGV[at]
     position = position + 1
-    local held = redis.call("LREM", lease, -1, raw) == 1 -- from the tail: the oldest is mostly the first to end
+    -- from the tail: the oldest is mostly the first to end; "-1" is text, since a number costs Redis a printf
+    local held = redis.call("LREM", lease, "-1", raw) == 1
     if held then ours = ours + 1 else lost[#lost + 1] = position end
     if where == "gone" then
       at = at + 1
