@@ -256,6 +256,9 @@ class Fetcher:
             self._pace.pause()
 
     def _has_stalled(self, now: float) -> bool:
+        """Tell whether jobs turned out to be longer than those that the leases ahead were counted by."""
+        if sum(self._holding) > 2 * self._pace.target:
+            return True
         if now - self._moved_at < STALL_S or not (self._pending or self._threads.waiting or self._coroutines.waiting):
             return False
         self._pace.stalled()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 WINDOW_S = 0.02
 MOST = 1000
-_SAMPLE_S = 0.002
+_SAMPLE_S = 2 * WINDOW_S
 
 
 class Pace:
@@ -29,8 +29,10 @@ class Pace:
         self._count += count
         elapsed = now - self._since
         if elapsed >= _SAMPLE_S:
-            rate = self._count / elapsed
-            self._rate = rate if not self._rate else (self._rate + rate) / 2
+            # Jobs that started together end together: of each slot one end was under way before, and tells nothing.
+            # So jobs that last longer than the window never make a target above the slots.
+            rate = max(0, self._count - self._concurrency) / elapsed
+            self._rate = rate if rate < self._rate / 2 or not self._rate else (self._rate + rate) / 2
             self._count, self._since = 0, now
 
     def pause(self) -> None:

@@ -47,7 +47,7 @@ def test_of_short_jobs_it_holds_what_is_finished_in_20_ms(rate: int) -> None:
 
     finishing(pace, rate=rate, for_s=0.1)
 
-    assert pace.target == pytest.approx(rate * WINDOW_S, abs=1)
+    assert pace.target == pytest.approx(rate * WINDOW_S, rel=0.2)
     assert WINDOW_S == 0.02
 
 
@@ -56,6 +56,31 @@ def test_of_long_jobs_it_holds_just_the_slots() -> None:
 
     for turn in range(20):
         pace.finished(10, START + turn)  # ten slots, a second each
+
+    assert pace.target == 10
+
+
+@pytest.mark.parametrize("lasts_s", [0.0201, 0.022, 0.025, 0.03, 0.039, 0.041, 0.05, 0.2])
+@pytest.mark.parametrize("apart_s", [0.0, 0.0001, 0.0019])
+def test_jobs_longer_than_the_window_never_lead_to_a_lease_ahead(lasts_s: float, apart_s: float) -> None:
+    """Started together they end together, and a burst of ends is no rate."""
+    pace = Pace(10)
+    ends = sorted(START + turn * lasts_s + slot * apart_s for turn in range(40) for slot in range(10))
+
+    targets = set()
+    for end in ends:
+        pace.finished(1, end)
+        targets.add(pace.target)
+
+    assert targets == {10}
+
+
+def test_jobs_that_get_longer_are_believed_at_once() -> None:
+    pace = Pace(10)
+    finishing(pace, rate=40_000, for_s=0.1)
+
+    for turn in range(3):
+        pace.finished(10, START + 0.1 + turn * 0.05)
 
     assert pace.target == 10
 
@@ -72,18 +97,18 @@ def test_it_follows_a_change_within_some_samples() -> None:
     pace = Pace(5)
     finishing(pace, rate=40_000, for_s=0.1)
 
-    finishing(pace, rate=5_000, for_s=0.05, start=START + 0.1)
+    finishing(pace, rate=5_000, for_s=0.1, start=START + 0.1)
 
-    assert pace.target == pytest.approx(5_000 * WINDOW_S, rel=0.05)
+    assert pace.target == pytest.approx(5_000 * WINDOW_S, rel=0.2)
 
 
 def test_one_outlier_does_not_throw_it_off() -> None:
     pace = Pace(5)
     finishing(pace, rate=10_000, for_s=0.1)
 
-    finishing(pace, rate=30_000, for_s=0.003, start=START + 0.1)
+    finishing(pace, rate=30_000, for_s=0.04, start=START + 0.1)
 
-    assert 200 < pace.target < 500
+    assert 150 < pace.target < 500
 
 
 def test_a_pause_is_not_counted_as_slow_work() -> None:
@@ -106,7 +131,7 @@ def test_without_a_pause_idle_time_counts() -> None:
 
     pace.finished(10, START + 60)
 
-    assert pace.target == pytest.approx(100, rel=0.05)
+    assert pace.target == 5
 
 
 def test_a_stall_brings_it_back_to_the_slots_at_once() -> None:
@@ -126,7 +151,7 @@ def test_after_a_stall_it_measures_afresh() -> None:
     assert pace.target == 5
 
     pace.finished(10, START + 60)
-    pace.finished(20, START + 60.004)
+    pace.finished(225, START + 60.044)
 
     assert pace.target == pytest.approx(100, abs=1)
 
