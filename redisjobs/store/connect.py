@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import select
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from redisjobs.config import RedisConfig
@@ -19,6 +19,7 @@ from redisjobs.store.op import Op
 from redisjobs.store.scripts import script
 
 if TYPE_CHECKING:
+    import hiredis
     import redis
     import redis.asyncio.connection as redis_asyncio
     import redis.asyncio.retry as redis_asyncio_retry
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import redis.exceptions as redis_errors
     import redis.retry as redis_retry
 else:
+    hiredis = LazyModule("hiredis")
     redis = LazyModule("redis")
     redis_asyncio = LazyModule("redis.asyncio.connection")
     redis_asyncio_retry = LazyModule("redis.asyncio.retry")
@@ -51,6 +53,7 @@ class Line:
         kind = kwargs.pop("connection_class", redis_connection.Connection)
         kwargs["retry"] = redis_retry.Retry(redis_backoff.NoBackoff(), 0)
         self._connection: Any = kind(**kwargs)
+        self._poll = select.poll()
 
     def request(self, ops: Sequence[Op[Any]], *, atomic: bool = False) -> list[Any]:
         """Send requests in one trip; return their replies, an exception standing in the place of a refused one.
@@ -74,11 +77,11 @@ class Line:
     def send(self, ops: Sequence[Op[Any]], *, atomic: bool = False, by_text: bool = False) -> None:
         """Send requests without waiting for their replies; see `request`."""
         try:
-            self._connection.connect()
-            commands = [packed(op, by_text=atomic or by_text) for op in ops]
-            if atomic:
-                commands = [("MULTI",), *commands, ("EXEC",)]
-            self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+            if not self.connected:
+                self._connection.connect()
+                self._poll = select.poll()
+                self._poll.register(self.fileno(), select.POLLIN)
+            self._connection.send_packed_command([message(ops, atomic=atomic, by_text=by_text)], check_health=False)
         except BaseException as error:
             raise self._failed(error) from error
 
@@ -98,11 +101,7 @@ class Line:
     @property
     def stale(self) -> bool:
         """Whether the other end closed it, or said what nobody asked for, since it was last used."""
-        if not self.connected:
-            return False
-        poll = select.poll()
-        poll.register(self.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+        return self.connected and bool(self._poll.poll(0))
 
     def close(self) -> None:
         """Close the socket; the next request opens another."""
@@ -141,16 +140,14 @@ class AsyncLine:
 
     async def request(self, ops: Sequence[Op[Any]], *, atomic: bool = False) -> list[Any]:
         """See `Line.request`."""
-        commands = [packed(op, by_text=atomic) for op in ops]
+        await self._send(message(ops, atomic=atomic))
         if atomic:
-            await self._send([("MULTI",), *commands, ("EXEC",)])
             queued = [await self._read() for _ in range(len(ops) + 1)]
             return transaction_replies(ops, queued, await self._read())
-        await self._send(commands)
         replies = [decoded(op, await self._read()) for op in ops]
         unknown = [at for at, reply in enumerate(replies) if isinstance(reply, _UnknownScriptError)]
         if unknown:
-            await self._send([packed(ops[at], by_text=True) for at in unknown])
+            await self._send(message([ops[at] for at in unknown], by_text=True))
             for at in unknown:
                 replies[at] = decoded(ops[at], await self._read())
         return replies
@@ -165,10 +162,10 @@ class AsyncLine:
         """See `Line.close`."""
         await self._connection.disconnect(nowait=True)
 
-    async def _send(self, commands: Sequence[tuple[Any, ...]]) -> None:
+    async def _send(self, sent: bytes) -> None:
         try:
             await self._connection.connect()
-            await self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+            await self._connection.send_packed_command([sent], check_health=False)
         except BaseException as error:
             await self.close()
             raise translate(error) from error
@@ -198,19 +195,28 @@ class _UnknownScriptError(StoreError):
     """Redis does not know a script any more; it is called again by its text."""
 
 
-def packed(op: Op[Any], *, by_text: bool = False) -> tuple[Any, ...]:
-    """Return an Op as the words of a Redis command; `by_text`: scripts by their text, known to Redis or not."""
-    words = [
-        # names that others gave to queues are any bytes: `texts` made them surrogate escapes, here they are bytes again
-        word.encode("utf-8", "surrogateescape") if type(word) is str else word
-        for word in (*op.keys, *op.args)
-    ]
+def message(ops: Iterable[Op[Any]], *, atomic: bool = False, by_text: bool = False) -> bytes:
+    """Return what is sent for some requests."""
+    sent = b"".join([packed(op, by_text=atomic or by_text) for op in ops])
+    return b"*1\r\n$5\r\nMULTI\r\n%b*1\r\n$4\r\nEXEC\r\n" % sent if atomic else sent
+
+
+def packed(op: Op[Any], *, by_text: bool = False) -> bytes:
+    """Return an Op as a Redis command; `by_text`: scripts by their text, known to Redis or not."""
+    words: tuple[Any, ...] = (*op.keys, *op.args)
     if not op.is_script:
-        return (op.name, *words)
-    known = script(op.name)
-    if by_text:
-        return ("EVAL", known.text, len(op.keys), *words)
-    return ("EVALSHA", known.sha, len(op.keys), *words)
+        words = (op.name, *words)
+    elif by_text:
+        words = ("EVAL", script(op.name).text, len(op.keys), *words)
+    else:
+        words = ("EVALSHA", script(op.name).sha, len(op.keys), *words)
+    try:
+        return hiredis.pack_command(words)
+    except UnicodeEncodeError:
+        # names that others gave to queues are any bytes: `texts` made them surrogate escapes, here they are bytes again
+        return hiredis.pack_command(
+            tuple(word.encode("utf-8", "surrogateescape") if type(word) is str else word for word in words)
+        )
 
 
 def decoded(op: Op[Any], reply: Any) -> Any:
