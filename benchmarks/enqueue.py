@@ -78,7 +78,7 @@ def once(peer: Peer, way: str, jobs: int, threads: int) -> Enqueued:
         finally:
             process.kill()
             process.communicate()
-        stored = cast(int, server.client.llen(f"queue:{QUEUE}"))
+        stored = server.client.llen(f"queue:{QUEUE}")
         if len(words) != 2 or stored != jobs:
             raise BenchmarkError(f"{peer.name}: {stored} of {jobs} jobs are stored{tail(worker_log(server))}")
     took_s, producer_s = map(float, words)

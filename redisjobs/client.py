@@ -161,7 +161,9 @@ class Client:
         try:
             for at, push in enumerate(pushes):
                 if "tags" in push.fields:
-                    push.fields["tags"] = list(push.fields["tags"])  # it may add to them; the job's own stay as they are
+                    push.fields["tags"] = list(
+                        push.fields["tags"]
+                    )  # it may add to them; the job's own stay as they are
                 steps = self._chain.wrap(push)
                 if (yield from _until_handed_over(steps, None)):
                     waiting.append((at, push, steps))

@@ -12,6 +12,8 @@ import select
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from redisjobs.config import RedisConfig
 from redisjobs.errors import ConfigError, StoreError, StoreUnavailableError, WrongTypeError
 from redisjobs.lazy import LazyModule
@@ -19,6 +21,8 @@ from redisjobs.store.op import Op
 from redisjobs.store.scripts import script
 
 if TYPE_CHECKING:
+    import asyncio
+
     import hiredis
     import redis
     import redis.asyncio.connection as redis_asyncio
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     import redis.exceptions as redis_errors
     import redis.retry as redis_retry
 else:
+    asyncio = LazyModule("asyncio")
     hiredis = LazyModule("hiredis")
     redis = LazyModule("redis")
     redis_asyncio = LazyModule("redis.asyncio.connection")
@@ -66,7 +71,7 @@ class Line:
         if atomic:
             return self._receive_transaction(ops)
         replies = self.receive(ops)
-        unknown = [at for at, reply in enumerate(replies) if isinstance(reply, _UnknownScriptError)]
+        unknown = [at for at, reply in enumerate(replies) if isinstance(reply, UnknownScriptError)]
         if unknown:  # by their text, which loads them too: nobody can make Redis forget them in between
             again = [ops[at] for at in unknown]
             self.send(again, by_text=True)
@@ -129,59 +134,69 @@ class Line:
         return translate(error)
 
 
+class Request(Struct, eq=False):
+    """Ops that one coroutine asks for, as bytes, how many replies they get, and who waits for these."""
+
+    sent: bytes
+    count: int
+    replies: asyncio.Future[list[Any]]
+
+
 class AsyncLine:
-    """See `Line`: the same on an event loop."""
+    """See `Line`: the same on an event loop, for the requests of many coroutines at once."""
 
     def __init__(self, config: RedisConfig) -> None:
-        kwargs = _arguments(config)
+        self._timeout_s = config.timeout_s
+        self._connecting_s = config.connect_timeout_s + config.timeout_s
+        kwargs = {**_arguments(config), "socket_timeout": None}  # a timer for each reply would cost more than the reply
         kind = _ASYNC_KINDS[kwargs.pop("connection_class", redis_connection.Connection).__name__]
         kwargs["retry"] = redis_asyncio_retry.Retry(redis_backoff.NoBackoff(), 0)
         self._connection: Any = getattr(redis_asyncio, kind)(**kwargs)
+        self._refused = False
 
-    async def request(self, ops: Sequence[Op[Any]], *, atomic: bool = False) -> list[Any]:
-        """See `Line.request`."""
-        await self._send(message(ops, atomic=atomic))
-        if atomic:
-            queued = [await self._read() for _ in range(len(ops) + 1)]
-            return transaction_replies(ops, queued, await self._read())
-        replies = [decoded(op, await self._read()) for op in ops]
-        unknown = [at for at, reply in enumerate(replies) if isinstance(reply, _UnknownScriptError)]
-        if unknown:
-            await self._send(message([ops[at] for at in unknown], by_text=True))
-            for at in unknown:
-                replies[at] = decoded(ops[at], await self._read())
-        return replies
+    async def carry(self, requests: Sequence[Request]) -> None:
+        """Send requests in one trip and give each its replies; who stopped waiting gets none.
 
-    @property
-    def stale(self) -> bool:
-        """See `Line.stale`."""
-        reader = self._connection._reader
-        return reader is not None and (reader.at_eof() or reader.exception() is not None)
-
-    async def close(self) -> None:
-        """See `Line.close`."""
-        await self._connection.disconnect(nowait=True)
-
-    async def _send(self, sent: bytes) -> None:
+        Raises:
+            StoreUnavailableError: the connection failed; requests without replies may or may not have happened.
+            StoreError: the login was refused.
+        """
         try:
-            await self._connection.connect()
-            await self._connection.send_packed_command([sent], check_health=False)
+            await self._connect()
+            async with asyncio.timeout(self._timeout_s) as limit:
+                await self._connection.send_packed_command([b"".join([each.sent for each in requests])], False)
+                now = asyncio.get_running_loop().time
+                for each in requests:
+                    replies = [await self._read() for _ in range(each.count)]
+                    limit.reschedule(now() + self._timeout_s)
+                    if not each.replies.done():
+                        each.replies.set_result(replies)
         except BaseException as error:
             await self.close()
             raise translate(error) from error
+        if self._refused:  # by a replica, or a server that is full: look again who is master
+            await self.close()
+
+    async def close(self) -> None:
+        """See `Line.close`."""
+        self._refused = False
+        await self._connection.disconnect(nowait=True)
+
+    async def _connect(self) -> None:
+        reader = self._connection._reader
+        if reader is not None and (reader.at_eof() or reader.exception() is not None):
+            await self.close()  # Redis was restarted since: that is no outage now
+        if not self._connection.is_connected:
+            async with asyncio.timeout(self._connecting_s):
+                await self._connection.connect()
 
     async def _read(self) -> Any:
         try:
             return await self._connection.read_response()
-        except BaseException as error:
-            if isinstance(error, redis_errors.ResponseError):
-                translated = translate(error)
-                if isinstance(translated, StoreUnavailableError):
-                    await self.close()
-                    raise translated from error
-                return translated
-            await self.close()
-            raise translate(error) from error
+        except redis_errors.ResponseError as error:
+            reply = translate(error)
+            self._refused |= isinstance(reply, StoreUnavailableError)
+            return reply
 
 
 _ASYNC_KINDS = {
@@ -191,7 +206,7 @@ _ASYNC_KINDS = {
 }
 
 
-class _UnknownScriptError(StoreError):
+class UnknownScriptError(StoreError):
     """Redis does not know a script any more; it is called again by its text."""
 
 
@@ -203,7 +218,7 @@ def message(ops: Iterable[Op[Any]], *, atomic: bool = False, by_text: bool = Fal
 
 def packed(op: Op[Any], *, by_text: bool = False) -> bytes:
     """Return an Op as a Redis command; `by_text`: scripts by their text, known to Redis or not."""
-    words: tuple[Any, ...] = (*op.keys, *op.args)
+    words: Any = (*op.keys, *op.args)
     if not op.is_script:
         words = (op.name, *words)
     elif by_text:
@@ -211,12 +226,11 @@ def packed(op: Op[Any], *, by_text: bool = False) -> bytes:
     else:
         words = ("EVALSHA", script(op.name).sha, len(op.keys), *words)
     try:
-        return hiredis.pack_command(words)
+        return bytes(hiredis.pack_command(words))
     except UnicodeEncodeError:
         # names that others gave to queues are any bytes: `texts` made them surrogate escapes, here they are bytes again
-        return hiredis.pack_command(
-            tuple(word.encode("utf-8", "surrogateescape") if type(word) is str else word for word in words)
-        )
+        plain = [word.encode("utf-8", "surrogateescape") if isinstance(word, str) else word for word in words]
+        return bytes(hiredis.pack_command(tuple(plain)))  # type: ignore[arg-type]  # its stub knows of one word only
 
 
 def decoded(op: Op[Any], reply: Any) -> Any:
@@ -247,7 +261,7 @@ def translate(error: BaseException) -> BaseException:
     if isinstance(error, redis_errors.AuthenticationError) or any(word in text for word in _LOGIN):
         return StoreError(f"Redis refused the login: {text}; check user and password of the URL")
     if isinstance(error, redis_errors.NoScriptError):
-        return _UnknownScriptError(text)
+        return UnknownScriptError(text)
     if isinstance(error, redis_errors.ResponseError):
         if "WRONGTYPE" in text:
             return WrongTypeError(text)

@@ -55,7 +55,7 @@ def check(args: Sequence[Json]) -> list[Json]:
 
 
 def check_all(calls: Sequence[list[Json]]) -> Sequence[list[Json]]:
-    """Return each call's arguments as `check` does; what needs no look of its own gets one for all. Raises as `check`."""
+    """Return each call's arguments as `check` does, as a rule with one look at all of them. Raises as `check`."""
     values = list(chain.from_iterable(calls))
     if _ATOMS.issuperset(map(type, values)):
         numbers = [value for value in values if type(value) is int]

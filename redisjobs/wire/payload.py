@@ -172,7 +172,7 @@ def encode(members: Mapping[str, Json]) -> bytes:
 def encode_many(
     name: str, calls: Sequence[list[Json]], jids: Sequence[str], fields: Mapping[str, Json], stamps: Mapping[str, Json]
 ) -> list[bytes]:
-    """Write a payload for each list of arguments, as `encode` writes `fields`, the job's own and `stamps`, in this order.
+    """Write a payload for each list of arguments, as `encode` writes `fields`, the job's own and `stamps`.
 
     What they have in common is written once: it is most of them. Neither of the mappings may be empty.
 
