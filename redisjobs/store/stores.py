@@ -10,6 +10,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakKeyDictionary
 
@@ -40,6 +41,7 @@ _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 _MAX_LINES = 10  # connections of one event loop
 _MAX_TOGETHER = 200  # requests in one trip
+_MAX_TRIP_BYTES = 1024 * 1024  # and one request more: a trip has to be sent within the timeout
 
 
 class BlockingStore:
@@ -210,7 +212,9 @@ class _Lines:
         self._waiting = [request for request in self._waiting if not request.replies.done()]
         while self._waiting and (self._free or len(self._trips) < _MAX_LINES):
             line = self._free.pop() if self._free else None
-            requests, self._waiting = self._waiting[:_MAX_TOGETHER], self._waiting[_MAX_TOGETHER:]
+            sizes = accumulate(len(request.sent) for request in self._waiting[: _MAX_TOGETHER - 1])
+            count = 1 + sum(size < _MAX_TRIP_BYTES for size in sizes)
+            requests, self._waiting = self._waiting[:count], self._waiting[count:]
             trip = asyncio.get_running_loop().create_task(self._carry(line, requests))
             self._trips[trip] = requests
             trip.add_done_callback(self._done)

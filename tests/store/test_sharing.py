@@ -168,3 +168,11 @@ def test_a_loop_can_be_closed_right_after_its_last_request_was_given_up(redis: R
 
     assert asyncio.all_tasks(loop) == set()
     loop.close()
+
+
+def test_large_requests_of_many_coroutines_are_answered_too(redis: RealRedis) -> None:
+    async def use(store: AsyncStore) -> None:
+        large = [bytes([65 + number]) * 700_000 for number in range(20)]
+        assert await asyncio.gather(*(store.run(command("ECHO", one)) for one in large)) == large
+
+    on_a_loop(redis.config, use)
