@@ -1,7 +1,7 @@
 """BlockingStore and AsyncStore: send Ops singly, in one trip, or as one transaction.
 
-Both keep a few connections and hand each to one request at a time. A store with `patience_s` tries again after a
-failed connection until that time is over: every Op is safe to send twice.
+Both keep a few connections: threads have each to themselves for a request, coroutines share them. A store with
+`patience_s` tries again after a failed connection until that time is over: every Op is safe to send twice.
 """
 
 from __future__ import annotations
