@@ -49,6 +49,13 @@ class Peer:
             return [*self.command, *listen]
         return [*_in_ruby(self.generation, folder), *self.command, *listen]
 
+    def producer(self) -> list[str]:
+        """Return the command of a process that enqueues; `benchmarks/producer.py` says what it is to be told."""
+        if not self.generation:
+            return [sys.executable, str(ROOT / "benchmarks" / "producer.py")]
+        ruby = self.command[: self.command.index("-S")]
+        return [*_in_ruby(self.generation), *ruby, str(RUBY_FILES / "producer.rb")]
+
 
 def find(names: Sequence[str]) -> list[Peer]:
     """Look up peers by name, in this order. Raises BenchmarkError for one unknown or not installed."""

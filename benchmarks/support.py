@@ -65,14 +65,19 @@ def private_redis() -> Iterator[PrivateRedis]:
 @contextmanager
 def running(command: list[str], server: PrivateRedis) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker against `server` until the block ends, then stop it with TERM and wait for its last writes."""
-    env = {name: value for name, value in os.environ.items() if name in OF_THE_PEERS or not name.startswith("REDIS")}
-    env |= {"REDIS_URL": server.url, "REDISJOBS_URL": server.url}
+    env = environment(server)
     with worker_log(server).open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         yield process
     finally:
         _stop(process)
+
+
+def environment(server: PrivateRedis) -> dict[str, str]:
+    """Return the environment of a process that is to use `server` and no setting of the caller's."""
+    env = {name: value for name, value in os.environ.items() if name in OF_THE_PEERS or not name.startswith("REDIS")}
+    return env | {"REDIS_URL": server.url, "REDISJOBS_URL": server.url}
 
 
 def worker_log(server: PrivateRedis) -> Path:

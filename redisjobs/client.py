@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count as counter
 from typing import Any, Protocol
 
@@ -113,35 +113,41 @@ class Client:
             PayloadError: one of the arguments is not plain JSON, or the job too large. Nothing was sent.
             StoreUnavailableError: Redis did not answer in time. Jobs may or may not have been stored.
         """
-        return drive(self._push(self._build(name, calls, fields, when)), self._stores.store)
+        return drive(self._push(name, calls, fields, when), self._stores.store)
 
     async def apush_args(
         self, name: str, calls: Sequence[list[Any]], fields: Mapping[str, Any], when: When = NOW
     ) -> list[str | None]:
         """See `push_args`."""
-        return await adrive(self._push(self._build(name, calls, fields, when)), self._stores.astore)
+        return await adrive(self._push(name, calls, fields, when), self._stores.astore)
 
-    def _build(self, name: str, calls: Iterable[list[Any]], fields: Mapping[str, Any], when: When) -> list[Push]:
+    def _push(
+        self, name: str, calls: Sequence[list[Any]], fields: Mapping[str, Any], when: When
+    ) -> Steps[list[str | None]]:
         if not isinstance(name, str) or not name:
             raise PayloadError("class", f"the name of a job is a string, not {name!r}")
         now = clock.now()
         if when.at is not None and when.at <= now:
             when = NOW
-        lists = list(calls)
-        created_at = stamp(now, self._config.wire)
-        built = []
-        for args, jid in zip(lists, payload.new_jids(len(lists)), strict=True):
-            members = {**fields, "args": args, "class": name, "jid": jid, "created_at": created_at}
-            if "tags" in members:
-                members["tags"] = list(members["tags"])  # middleware may add to them; the job's own stay as they are
-            built.append(Push(members, when))
-        return built
-
-    def _push(self, pushes: list[Push]) -> Steps[list[str | None]]:
-        if not len(self._chain):
-            yield from self._store_all(pushes)
-            return [push.jid for push in pushes]
-        return (yield from self._push_wrapped(pushes))
+        stamps = {"created_at": stamp(now, self._config.wire)}
+        jids = payload.new_jids(len(calls))
+        if len(self._chain):
+            members = (
+                {**fields, "args": args, "class": name, "jid": jid, **stamps}
+                for args, jid in zip(calls, jids, strict=True)
+            )
+            return (yield from self._push_wrapped([Push(each, when) for each in members]))
+        if when is NOW:
+            stamps["enqueued_at"] = stamps["created_at"]
+        raws = payload.encode_many(name, calls, jids, fields, stamps)
+        if max(map(len, raws), default=0) > min(self._config.warn_payload_bytes, self._config.max_payload_bytes):
+            for jid, raw in zip(jids, raws, strict=True):
+                self._check_size(raw, name, jid)
+        queue = fields["queue"] if when is NOW else None
+        jobs = raws if when is NOW else [(_due(when), raw) for raw in raws]
+        for start in range(0, len(jobs), BATCH):
+            yield from self._store(queue, jobs[start : start + BATCH], start)
+        return list(jids)
 
     def _push_wrapped(self, pushes: list[Push]) -> Steps[list[str | None]]:
         """Run each push's middleware until it hands over, store them all, then run each to its end.
@@ -154,6 +160,8 @@ class Client:
         failure: BaseException | None = None
         try:
             for at, push in enumerate(pushes):
+                if "tags" in push.fields:  # middleware may add to them; the job's own stay as they are
+                    push.fields["tags"] = list(push.fields["tags"])
                 steps = self._chain.wrap(push)
                 if (yield from _until_handed_over(steps, None)):
                     waiting.append((at, push, steps))
@@ -176,30 +184,32 @@ class Client:
             raise raised or failure  # type: ignore[misc]
         return results
 
-    def _store_all(self, pushes: Sequence[Push], stored: set[int] | None = None) -> Steps[None]:
+    def _store_all(self, pushes: Sequence[Push], stored: set[int]) -> Steps[None]:
         """Store pushes in batches, those of one queue together; all are written before one is sent.
 
         The `id` of each that is stored is added to `stored`: its jid may be another's, if middleware had it so.
         """
         enqueued_at = stamp(clock.now(), self._config.wire)
-        groups: dict[str | None, list[tuple[Push, bytes]]] = {}
+        groups: dict[str | None, list[tuple[int, Any]]] = {}
         for push in pushes:
-            queue = push.queue if push.when is NOW else None
-            groups.setdefault(queue, []).append((push, self._encode(push, enqueued_at)))
+            raw = self._encode(push, enqueued_at)
+            if push.when is NOW:
+                groups.setdefault(push.queue, []).append((id(push), raw))
+            else:
+                groups.setdefault(None, []).append((id(push), (_due(push.when), raw)))
         for queue, group in groups.items():
             for start in range(0, len(group), BATCH):
                 batch = group[start : start + BATCH]
-                yield from self._store_batch(queue, batch, start)
-                if stored is not None:
-                    stored.update(id(push) for push, _ in batch)
+                yield from self._store(queue, [job for _, job in batch], start)
+                stored.update(number for number, _ in batch)
 
-    def _store_batch(self, queue: str | None, batch: Sequence[tuple[Push, bytes]], start: int) -> Steps[None]:
+    def _store(self, queue: str | None, jobs: Sequence[Any], before: int) -> Steps[None]:
+        """Store a batch in one request: payloads in a queue, or in the schedule (no queue) pairs of due and payload."""
         producer = self._producers.take()
         if queue is None:
-            jobs = [(_due(push.when), raw) for push, raw in batch]
-            yield from ops.schedule(self._keys, jobs, producer=producer, before=start)
+            yield ops.schedule(self._keys, jobs, producer=producer, before=before)
         else:
-            yield from ops.push(self._keys, queue, [raw for _, raw in batch], producer=producer)
+            yield ops.push(self._keys, queue, jobs, producer=producer)
         self._producers.free.append(producer)  # not after an error: its last push may still be under way
 
     def _encode(self, push: Push, enqueued_at: int | float) -> bytes:
@@ -207,15 +217,18 @@ class Client:
         if push.when is NOW:
             fields["enqueued_at"] = enqueued_at
         raw = payload.encode(fields)
+        self._check_size(raw, push.name, push.jid)
+        return raw
+
+    def _check_size(self, raw: bytes, name: str, jid: str) -> None:
         if len(raw) > self._config.max_payload_bytes:
             raise PayloadTooLargeError(
                 "args",
-                f"the payload of {push.name} has {len(raw):,} bytes, more than max_payload_bytes="
+                f"the payload of {name} has {len(raw):,} bytes, more than max_payload_bytes="
                 f"{self._config.max_payload_bytes:,}; store the data elsewhere and pass a reference",
             )
         if len(raw) > self._config.warn_payload_bytes:
-            log.warning("large payload", extra={"class": push.name, "jid": push.jid, "bytes": len(raw)})
-        return raw
+            log.warning("large payload", extra={"class": name, "jid": jid, "bytes": len(raw)})
 
 
 def _until_handed_over(steps: Steps[Any], value: Any) -> Steps[bool]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 import select
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from redisjobs import clock
 from redisjobs.config import RedisConfig
@@ -20,6 +22,8 @@ from redisjobs.store.op import Op
 from redisjobs.store.scripts import script
 
 if TYPE_CHECKING:
+    import asyncio
+
     import hiredis
     import redis
     import redis.asyncio.connection as redis_asyncio
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     import redis.exceptions as redis_errors
     import redis.retry as redis_retry
 else:
+    asyncio = LazyModule("asyncio")
     hiredis = LazyModule("hiredis")
     redis = LazyModule("redis")
     redis_asyncio = LazyModule("redis.asyncio.connection")
@@ -61,6 +66,7 @@ class Line:
         self._connection: Any = kind(**kwargs)
         self._socket: Any = None
         self._reader: Any = None
+        self._poll = select.poll()
 
     def request(self, ops: Sequence[Op[Any]], *, atomic: bool = False) -> list[Any]:
         """Send requests in one trip; return their replies, an exception standing in the place of a refused one.
@@ -73,7 +79,7 @@ class Line:
         if atomic:
             return self._receive_transaction(ops)
         replies = self.receive(ops)
-        unknown = [at for at, reply in enumerate(replies) if isinstance(reply, _UnknownScriptError)]
+        unknown = [at for at, reply in enumerate(replies) if isinstance(reply, UnknownScriptError)]
         if unknown:  # by their text, which loads them too: nobody can make Redis forget them in between
             again = [ops[at] for at in unknown]
             self.send(again, by_text=True)
@@ -86,10 +92,7 @@ class Line:
         try:
             if self._socket is None:
                 self._open()
-            commands = [packed(op, by_text=atomic or by_text) for op in ops]
-            if atomic:
-                commands = [("MULTI",), *commands, ("EXEC",)]
-            self._socket.sendall(b"".join(map(hiredis.pack_command, commands)))
+            self._socket.sendall(message(ops, atomic=atomic, by_text=by_text))
         except BaseException as error:
             raise self._failed(error) from error
 
@@ -109,11 +112,7 @@ class Line:
     @property
     def stale(self) -> bool:
         """Whether the other end closed it, or said what nobody asked for, since it was last used."""
-        if self._socket is None:
-            return False
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0))
+        return self._socket is not None and bool(self._poll.poll(0))
 
     def close(self) -> None:
         """Close the socket; the next request opens another."""
@@ -124,6 +123,8 @@ class Line:
         self._connection.connect()
         self._socket = self._connection._sock  # redis-py has no public name for it
         self._reader = hiredis.Reader(replyError=_refusal)
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
 
     def _receive_transaction(self, ops: Sequence[Op[Any]]) -> list[Any]:
         queued = [self._read() for _ in range(len(ops) + 1)]
@@ -163,61 +164,69 @@ class Line:
         return translate(error)
 
 
+class Request(Struct, eq=False):
+    """Ops that one coroutine asks for, as bytes, how many replies they get, and who waits for these."""
+
+    sent: bytes
+    count: int
+    replies: asyncio.Future[list[Any]]
+
+
 class AsyncLine:
-    """See `Line`: the same on an event loop."""
+    """See `Line`: the same on an event loop, for the requests of many coroutines at once."""
 
     def __init__(self, config: RedisConfig) -> None:
-        kwargs = _arguments(config)
+        self._timeout_s = config.timeout_s
+        self._connecting_s = config.connect_timeout_s + config.timeout_s
+        kwargs = {**_arguments(config), "socket_timeout": None}  # a timer for each reply would cost more than the reply
         kind = _ASYNC_KINDS[kwargs.pop("connection_class", redis_connection.Connection).__name__]
         kwargs["retry"] = redis_asyncio_retry.Retry(redis_backoff.NoBackoff(), 0)
         self._connection: Any = getattr(redis_asyncio, kind)(**kwargs)
+        self._refused = False
 
-    async def request(self, ops: Sequence[Op[Any]], *, atomic: bool = False) -> list[Any]:
-        """See `Line.request`."""
-        commands = [packed(op, by_text=atomic) for op in ops]
-        if atomic:
-            await self._send([("MULTI",), *commands, ("EXEC",)])
-            queued = [await self._read() for _ in range(len(ops) + 1)]
-            return transaction_replies(ops, queued, await self._read())
-        await self._send(commands)
-        replies = [decoded(op, await self._read()) for op in ops]
-        unknown = [at for at, reply in enumerate(replies) if isinstance(reply, _UnknownScriptError)]
-        if unknown:
-            await self._send([packed(ops[at], by_text=True) for at in unknown])
-            for at in unknown:
-                replies[at] = decoded(ops[at], await self._read())
-        return replies
+    async def carry(self, requests: Sequence[Request]) -> None:
+        """Send requests in one trip and give each its replies; who stopped waiting gets none.
 
-    @property
-    def stale(self) -> bool:
-        """See `Line.stale`."""
-        reader = self._connection._reader
-        return reader is not None and (reader.at_eof() or reader.exception() is not None)
-
-    async def close(self) -> None:
-        """See `Line.close`."""
-        await self._connection.disconnect(nowait=True)
-
-    async def _send(self, commands: Sequence[tuple[Any, ...]]) -> None:
+        Raises:
+            StoreUnavailableError: the connection failed; requests without replies may or may not have happened.
+            StoreError: the login was refused.
+        """
         try:
-            await self._connection.connect()
-            await self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+            await self._connect()
+            async with asyncio.timeout(self._timeout_s) as limit:
+                await self._connection.send_packed_command([b"".join([each.sent for each in requests])], False)
+                now = asyncio.get_running_loop().time
+                for each in requests:
+                    replies = [await self._read() for _ in range(each.count)]
+                    limit.reschedule(now() + self._timeout_s)
+                    if not each.replies.done():
+                        each.replies.set_result(replies)
         except BaseException as error:
             await self.close()
             raise translate(error) from error
+        if self._refused:  # by a replica, or a server that is full: look again who is master
+            await self.close()
+
+    async def close(self) -> None:
+        """See `Line.close`."""
+        self._refused = False
+        await self._connection.disconnect(nowait=True)
+
+    async def _connect(self) -> None:
+        reader = self._connection._reader
+        if reader is not None and (reader.at_eof() or reader.exception() is not None):
+            await self.close()  # Redis was restarted since: that is no outage now
+        if not self._connection.is_connected:
+            async with asyncio.timeout(self._connecting_s):
+                await self._connection.connect()
 
     async def _read(self) -> Any:
         try:
             return await self._connection.read_response()
-        except BaseException as error:
-            if isinstance(error, redis_errors.ResponseError):
-                translated = translate(error)
-                if isinstance(translated, StoreUnavailableError):
-                    await self.close()
-                    raise translated from error
-                return translated
-            await self.close()
-            raise translate(error) from error
+        except redis_errors.ResponseError as error:
+            reply = translate(error)
+            self._refused |= isinstance(reply, StoreUnavailableError)
+            return reply
 
 
 _ASYNC_KINDS = {
@@ -227,23 +236,31 @@ _ASYNC_KINDS = {
 }
 
 
-class _UnknownScriptError(StoreError):
+class UnknownScriptError(StoreError):
     """Redis does not know a script any more; it is called again by its text."""
 
 
-def packed(op: Op[Any], *, by_text: bool = False) -> tuple[Any, ...]:
-    """Return an Op as the words of a Redis command; `by_text`: scripts by their text, known to Redis or not."""
-    words = [
-        # names that others gave to queues are any bytes: `texts` made them surrogate escapes, here they are bytes again
-        word.encode("utf-8", "surrogateescape") if type(word) is str else word
-        for word in (*op.keys, *op.args)
-    ]
+def message(ops: Iterable[Op[Any]], *, atomic: bool = False, by_text: bool = False) -> bytes:
+    """Return what is sent for some requests."""
+    sent = b"".join([packed(op, by_text=atomic or by_text) for op in ops])
+    return b"*1\r\n$5\r\nMULTI\r\n%b*1\r\n$4\r\nEXEC\r\n" % sent if atomic else sent
+
+
+def packed(op: Op[Any], *, by_text: bool = False) -> bytes:
+    """Return an Op as a Redis command; `by_text`: scripts by their text, known to Redis or not."""
+    words: Any = (*op.keys, *op.args)
     if not op.is_script:
-        return (op.name, *words)
-    known = script(op.name)
-    if by_text:
-        return ("EVAL", known.text, len(op.keys), *words)
-    return ("EVALSHA", known.sha, len(op.keys), *words)
+        words = (op.name, *words)
+    elif by_text:
+        words = ("EVAL", script(op.name).text, len(op.keys), *words)
+    else:
+        words = ("EVALSHA", script(op.name).sha, len(op.keys), *words)
+    try:
+        return bytes(hiredis.pack_command(words))
+    except UnicodeEncodeError:
+        # names that others gave to queues are any bytes: `texts` made them surrogate escapes, here they are bytes again
+        plain = [word.encode("utf-8", "surrogateescape") if isinstance(word, str) else word for word in words]
+        return bytes(hiredis.pack_command(tuple(plain)))  # type: ignore[arg-type]  # its stub knows of one word only
 
 
 def decoded(op: Op[Any], reply: Any) -> Any:
@@ -280,7 +297,7 @@ def translate(error: BaseException) -> BaseException:
     if isinstance(error, redis_errors.AuthenticationError) or any(word in text for word in _LOGIN):
         return StoreError(f"Redis refused the login: {text}; check user and password of the URL")
     if isinstance(error, redis_errors.NoScriptError):
-        return _UnknownScriptError(text)
+        return UnknownScriptError(text)
     if isinstance(error, redis_errors.ResponseError):
         if "WRONGTYPE" in text:
             return WrongTypeError(text)

@@ -1,7 +1,7 @@
 """BlockingStore and AsyncStore: send Ops singly, in one trip, or as one transaction.
 
-Both keep a few connections and hand each to one request at a time. A store with `patience_s` tries again after a
-failed connection until that time is over: every Op is safe to send twice.
+Both keep a few connections: threads have each to themselves for a request, coroutines share them. A store with
+`patience_s` tries again after a failed connection until that time is over: every Op is safe to send twice.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakKeyDictionary
 
@@ -17,7 +18,16 @@ from redisjobs import clock
 from redisjobs.config import RedisConfig
 from redisjobs.errors import StoreUnavailableError
 from redisjobs.lazy import LazyModule
-from redisjobs.store.connect import AsyncLine, Line, shown
+from redisjobs.store.connect import (
+    AsyncLine,
+    Line,
+    Request,
+    UnknownScriptError,
+    decoded,
+    message,
+    shown,
+    transaction_replies,
+)
 from redisjobs.store.op import Op, Together
 
 if TYPE_CHECKING:
@@ -30,6 +40,8 @@ T = TypeVar("T")
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 _MAX_LINES = 10  # connections of one event loop
+_MAX_TOGETHER = 200  # requests in one trip
+_MAX_TRIP_BYTES = 1024 * 1024  # and one request more: a trip has to be sent within the timeout
 
 
 class BlockingStore:
@@ -103,7 +115,7 @@ class AsyncStore:
     def __init__(self, config: RedisConfig, *, patience_s: float = 0.0) -> None:
         self.config = config
         self._patience_s = patience_s
-        self._loops: WeakKeyDictionary[Any, tuple[asyncio.Semaphore, deque[AsyncLine]]] = WeakKeyDictionary()
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lines] = WeakKeyDictionary()
 
     @overload
     async def run(self, wanted: Op[T]) -> T: ...
@@ -120,9 +132,7 @@ class AsyncStore:
 
     async def close(self) -> None:
         """Close this event loop's connections that nobody uses."""
-        _, free = self._lines()
-        while free:
-            await free.pop().close()
+        await self._lines().close()
 
     async def _patiently(self, ops: Sequence[Op[Any]], atomic: bool) -> list[Any]:
         pauses = _Pauses(self._patience_s)
@@ -136,24 +146,93 @@ class AsyncStore:
             await asyncio.sleep(pause_s)
 
     async def _once(self, ops: Sequence[Op[Any]], atomic: bool) -> list[Any]:
-        limit, free = self._lines()
-        async with limit:
-            line = free.pop() if free else AsyncLine(self.config)
-            if line.stale:
-                await line.close()
-            try:
-                replies = await line.request(ops, atomic=atomic)
-            except BaseException:
-                await line.close()
-                raise
-            free.append(line)
-            return replies
+        answers = await self._lines().ask(message(ops, atomic=atomic), len(ops) + 2 * atomic)
+        if atomic:
+            return transaction_replies(ops, answers[:-1], answers[-1])
+        unknown = [at for at, answer in enumerate(answers) if isinstance(answer, UnknownScriptError)]
+        if unknown:
+            again = [ops[at] for at in unknown]
+            for at, answer in zip(
+                unknown, await self._lines().ask(message(again, by_text=True), len(again)), strict=True
+            ):
+                answers[at] = answer
+        for answer in answers:
+            if isinstance(answer, StoreUnavailableError):
+                raise answer
+        return [decoded(op, answer) for op, answer in zip(ops, answers, strict=True)]
 
-    def _lines(self) -> tuple[asyncio.Semaphore, deque[AsyncLine]]:
+    def _lines(self) -> _Lines:
         loop = asyncio.get_running_loop()
-        if loop not in self._loops:
-            self._loops[loop] = (asyncio.Semaphore(_MAX_LINES), deque())
-        return self._loops[loop]
+        lines = self._loops.get(loop)
+        if lines is None:
+            lines = self._loops[loop] = _Lines(self.config)
+        return lines
+
+
+class _Lines:
+    """The connections of one event loop. What its coroutines ask for in one turn of the loop goes out in one write.
+
+    A line carries one such lot at a time, and each reply goes to whose turn it is. Who is cancelled is not waited for:
+    its reply is read and dropped. A line on which nobody waits any more is closed; it may have been asked to block.
+    """
+
+    def __init__(self, config: RedisConfig) -> None:
+        self._config = config
+        self._waiting: list[Request] = []
+        self._free: list[AsyncLine] = []
+        self._trips: dict[asyncio.Task[None], Sequence[Request]] = {}
+        self._flushing = False
+
+    async def ask(self, sent: bytes, count: int) -> list[Any]:
+        """Send with what others ask for now; return the replies, an exception in the place of each refused one."""
+        loop = asyncio.get_running_loop()
+        request = Request(sent, count, loop.create_future())
+        self._waiting.append(request)
+        if not self._flushing:
+            self._flushing = True
+            loop.call_soon(self._flush)
+        try:
+            return await request.replies
+        except asyncio.CancelledError:
+            for trip, requests in self._trips.items():
+                if all(each.replies.done() for each in requests):
+                    trip.cancel()
+            raise
+
+    async def close(self) -> None:
+        """Close the lines that nobody uses."""
+        given_up = [trip for trip in self._trips if trip.cancelling()]
+        if given_up:
+            await asyncio.wait(given_up)
+        while self._free:
+            await self._free.pop().close()
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self._waiting = [request for request in self._waiting if not request.replies.done()]
+        while self._waiting and (self._free or len(self._trips) < _MAX_LINES):
+            line = self._free.pop() if self._free else None
+            sizes = accumulate(len(request.sent) for request in self._waiting[: _MAX_TOGETHER - 1])
+            count = 1 + sum(size < _MAX_TRIP_BYTES for size in sizes)
+            requests, self._waiting = self._waiting[:count], self._waiting[count:]
+            trip = asyncio.get_running_loop().create_task(self._carry(line, requests))
+            self._trips[trip] = requests
+            trip.add_done_callback(self._done)
+
+    async def _carry(self, line: AsyncLine | None, requests: Sequence[Request]) -> None:
+        try:
+            line = line or AsyncLine(self._config)
+            await line.carry(requests)
+            self._free.append(line)
+        except Exception as error:
+            for each in requests:
+                if not each.replies.done():
+                    each.replies.set_exception(type(error)(*error.args))  # its own: each raises it
+
+    def _done(self, trip: asyncio.Task[None]) -> None:
+        for each in self._trips.pop(trip):
+            each.replies.cancel()  # those of a trip that was cancelled with the whole loop
+        self._flush()
 
 
 def unavailable(config: RedisConfig, error: Exception) -> StoreUnavailableError:

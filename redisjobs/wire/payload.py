@@ -172,6 +172,29 @@ def encode(members: Mapping[str, Json]) -> bytes:
         raise PayloadError("payload", str(error)) from None
 
 
+def encode_many(
+    name: str, calls: Sequence[list[Json]], jids: Sequence[str], fields: Mapping[str, Json], stamps: Mapping[str, Json]
+) -> list[bytes]:
+    """Write a payload for each list of arguments, as `encode` writes `fields`, the job's own and `stamps`.
+
+    What they have in common is written once: it is most of them. Neither of the mappings may be empty.
+
+    Raises:
+        PayloadError: one of the arguments is not plain JSON, or text that UTF-8 cannot carry.
+    """
+    calls = arguments.check_all(calls)
+    try:
+        head = _encoder.encode(fields)[:-1] + b',"args":'
+        middle = b',"class":' + _encoder.encode(name) + b',"jid":"'
+        end = b'",' + _encoder.encode(stamps)[1:]
+        texts = map(_encoder.encode, calls)
+        return [b"".join((head, args, middle, jid.encode(), end)) for args, jid in zip(texts, jids, strict=True)]
+    except (UnicodeEncodeError, TypeError, ValueError):
+        for args in calls:
+            encode({**fields, "args": args, "class": name})  # raises for the one that it was
+        raise
+
+
 def depth(raw: bytes) -> int:
     """Count how deep arrays and objects are nested, without parsing: text in quotes is passed over."""
     deepest = level = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -251,3 +252,42 @@ def test_a_key_of_another_type_is_told_at_once_and_nothing_is_stored(
     assert time.monotonic() - started < 5
     redis.client.delete(key)
     assert call(app.push, "Work", **when) is not None
+
+
+# -- coroutines that share a connection -----------------------------------------------------------------------------
+
+
+def test_coroutines_whose_shared_answer_is_lost_each_store_their_job_once(
+    redis: RealRedis, apps: Apps, runner: asyncio.Runner, proxy: Deafening
+) -> None:
+    app = apps(proxy.url)
+
+    async def push() -> list[str | None]:
+        await app.apush("Work", ["warm"])
+        proxy.lose("number-25")
+        return await asyncio.gather(*(app.apush("Work", [f"number-{number}"]) for number in range(50)))
+
+    made = runner.run(push())
+
+    assert len(proxy.lost) == 1
+    found = {job["jid"]: job["args"][0] for job in queued(redis)[1:]}
+    assert found == {jid: f"number-{number}" for number, jid in enumerate(made)}
+    assert len(queued(redis)) == 51
+
+
+def test_a_producers_number_is_not_used_again_after_an_error(
+    redis: RealRedis, apps: Apps, call: Call, proxy: Deafening
+) -> None:
+    """The push that failed may still be under way: one that took its number would be taken for it, and not stored."""
+    app = apps(proxy.url, patience_s=0)
+    call(app.push, "Work", ["warm"])
+    proxy.lose("unheard")
+    with pytest.raises(StoreUnavailableError):
+        call(app.push, "Work", ["unheard"])
+
+    for name in "abc":
+        call(app.push, "Work", [name])
+
+    assert arguments(queued(redis)) == ["warm", "unheard", "a", "b", "c"]
+    guards = [value for key, value in redis.dump().items() if key.startswith("pushed:")]
+    assert sorted(guards) == ["2", "3"]

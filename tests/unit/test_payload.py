@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redisjobs.errors import PayloadError
-from redisjobs.wire import backtrace, payload
+from redisjobs.wire import arguments, backtrace, payload
 from tests.support.builders import JID, a_payload
 
 pytestmark = pytest.mark.quick
@@ -257,3 +257,58 @@ def test_what_ruby_cannot_take_is_put_into_a_form_that_it_can() -> None:
     assert payload.mended(lines, at=1.5, wire="sidekiq6") == {
         "error_backtrace": backtrace.pack(["a.rb:1", "2"], "sidekiq6")
     }
+
+
+# -- many at once ---------------------------------------------------------------------------------------------------
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    calls=st.lists(st.lists(JSON, max_size=3), max_size=5),
+    name=st.text(min_size=1),
+    fields=st.dictionaries(st.sampled_from(["queue", "tags", "x"]), JSON, min_size=1),
+    at=st.integers(0, 2**53) | st.floats(0, 1e12),
+)
+def test_many_are_written_as_each_would_be_by_itself(
+    calls: list[list[Any]], name: str, fields: dict[str, Any], at: float
+) -> None:
+    fields = {field: arguments.check_field(field, value) for field, value in fields.items()}
+    jids = payload.new_jids(len(calls))
+    stamps = {"created_at": at, "enqueued_at": at}
+
+    raws = payload.encode_many(name, calls, jids, fields, stamps)
+
+    assert raws == [
+        payload.encode({**fields, "args": arguments.check(args), "class": name, "jid": jid, **stamps})
+        for args, jid in zip(calls, jids, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 2**64, True])
+def test_numbers_of_any_size_are_written_exactly_among_many(number: int) -> None:
+    calls = [[1], [number], [10**5000]]
+
+    raws = payload.encode_many("X", calls, ["a", "b", "c"], {"queue": "q"}, {"created_at": 1})
+
+    assert [payload.decode(raw).args for raw in raws] == calls
+
+
+@pytest.mark.parametrize(
+    ("calls", "path"),
+    [
+        ([["a"], ["b", "\ud800"]], "args[1]"),
+        ([["a"], [{"k": ["\udfff"]}]], 'args[0]["k"][0]'),
+        ([["a"], [(1,)]], "args[0]"),
+        ([[1], [float("nan")]], "args[0]"),
+    ],
+)
+def test_one_bad_argument_among_many_is_named(calls: list[list[Any]], path: str) -> None:
+    with pytest.raises(PayloadError) as caught:
+        payload.encode_many("X", calls, ["a", "b"], {"queue": "q"}, {"created_at": 1})
+
+    assert caught.value.field == path
