@@ -4,9 +4,11 @@ from redisjobs.app import RedisJobs
 from redisjobs.client import Push
 from redisjobs.errors import (
     AppNotFoundError,
+    ChildDiedError,
     ConfigError,
     EmbeddedError,
     JobInterrupted,
+    JobTimeout,
     OptionError,
     PayloadError,
     PayloadTooLargeError,
@@ -24,12 +26,14 @@ from redisjobs.version import __version__
 
 __all__ = [
     "AppNotFoundError",
+    "ChildDiedError",
     "ConfigError",
     "Discard",
     "EmbeddedError",
     "Job",
     "JobContext",
     "JobInterrupted",
+    "JobTimeout",
     "Kill",
     "OptionError",
     "Outcome",
