@@ -9,6 +9,7 @@ takes it when it is over, for good, and then takes back what was raised and has 
 from __future__ import annotations
 
 import math
+import select
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -16,6 +17,7 @@ from typing import TypeVar
 from redisjobs import clock
 from redisjobs.errors import JobTimeout
 from redisjobs.lazy import LazyModule
+from redisjobs.worker.bell import Bell
 
 T = TypeVar("T")
 
@@ -60,22 +62,23 @@ class Watchdog:
     def __init__(self) -> None:
         self._runs: dict[int, _Run] = {}
         self._wakes_at = math.inf
-        self._bell = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._bell: Bell | None = None  # no Event: an error that arises inside one leaves it locked
         self._starting = threading.Lock()
         self._stopped = False
 
     def limited(self, timeout_s: float, call: Callable[[], T]) -> T:
         """Call; raise JobTimeout in it if it has not returned after `timeout_s` seconds.
 
-        Best effort: code that waits in C goes on until it is back, and code that swallows the error goes on for ever.
+        Best effort: code that waits in C goes on until it is back, code that swallows the error goes on for ever, and
+        a lock that is being taken when it arises may stay locked.
         """
-        if self._thread is None:
-            self._start()
+        bell = self._bell or self._start()
         run = _Run(timeout_s)
         try:
             try:
-                self._watch(run)
+                self._runs[threading.get_ident()] = run
+                if run.until < self._wakes_at:
+                    bell.ring()
                 return call()
             finally:
                 self._end(run)
@@ -88,26 +91,25 @@ class Watchdog:
     def stop(self) -> None:
         """End the thread."""
         self._stopped = True
-        self._bell.set()
-
-    def _watch(self, run: _Run) -> None:
-        self._runs[threading.get_ident()] = run
-        if run.until < self._wakes_at:
-            self._bell.set()
+        if self._bell is not None:
+            self._bell.ring()
 
     def _end(self, run: _Run) -> None:
         run.end()
         self._runs.pop(threading.get_ident(), None)
 
-    def _start(self) -> None:
+    def _start(self) -> Bell:
         with self._starting:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._loop, name="redisjobs-watchdog", daemon=True)
-                self._thread.start()
+            if self._bell is None:
+                bell = Bell()
+                threading.Thread(target=self._loop, args=(bell,), name="redisjobs-watchdog", daemon=True).start()
+                self._bell = bell
+            return self._bell
 
-    def _loop(self) -> None:
+    def _loop(self, bell: Bell) -> None:
+        poll = select.poll()
+        poll.register(bell, select.POLLIN)
         while not self._stopped:
-            self._bell.clear()
             self._wakes_at = math.inf  # whoever begins from here on rings, for the look below may miss him
             now, next_at = clock.monotonic(), math.inf
             for run in list(self._runs.values()):
@@ -116,4 +118,6 @@ class Watchdog:
                 else:
                     next_at = min(next_at, run.until)
             self._wakes_at = next_at
-            self._bell.wait(None if next_at == math.inf else max(0.0, next_at - clock.monotonic()))
+            poll.poll(None if next_at == math.inf else max(0.0, next_at - clock.monotonic()) * 1000)
+            bell.silence()
+        bell.close()

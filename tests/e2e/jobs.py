@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import time
 
@@ -65,6 +66,15 @@ def take(number: int, text: str) -> None:
     """Take something large or odd."""
     tell("start", number)
     tell(f"length-{len(text)}", number)
+
+
+@app.job(name="child_work", executor="process")
+def child_work(number: int, seconds: float) -> None:
+    """Sleep in C, deaf to Python."""
+    tell("start", number)
+    tell(f"parent-{os.getppid()}", number)
+    ctypes.CDLL(None).usleep(int(seconds * 1e6))
+    tell("end", number)
 
 
 def tell(what: str, number: int) -> None:
