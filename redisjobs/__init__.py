@@ -5,6 +5,7 @@ from redisjobs.client import Push
 from redisjobs.errors import (
     AppNotFoundError,
     ChildDiedError,
+    ChildStartError,
     ConfigError,
     EmbeddedError,
     JobInterrupted,
@@ -27,6 +28,7 @@ from redisjobs.version import __version__
 __all__ = [
     "AppNotFoundError",
     "ChildDiedError",
+    "ChildStartError",
     "ConfigError",
     "Discard",
     "EmbeddedError",

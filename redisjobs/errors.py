@@ -7,6 +7,7 @@ RedisJobsError
 │   └── AppNotFoundError    `module:attr` led nowhere
 ├── OptionError             a job option is unknown or of the wrong type
 ├── UnknownJobError         a name on the wire that nothing here is registered under
+├── ChildStartError         no child process could be made ready for a job
 ├── ChildDiedError          the child process that ran a job ended before the job did
 ├── StoreError              Redis answered with an error that sending again does not cure
 │   ├── WrongTypeError      a key holds another type than ours
@@ -75,6 +76,10 @@ class UnknownJobError(RedisJobsError):
 
     def __str__(self) -> str:
         return f"no job is registered under the name {self.name!r} in this process"
+
+
+class ChildStartError(RedisJobsError):
+    """No child process could be made ready for a job; the text says why. The job did not run; it is retried."""
 
 
 class ChildDiedError(RedisJobsError):

@@ -100,7 +100,7 @@ class Processor:
         started = self._started(read, lease)
         try:
             args, kwargs = job.signature.from_list(read.args)
-            if read.timeout is None and job.opts.timeout is None and not len(self._chain):
+            if read.timeout is None and job.timeout_s is None and not len(self._chain):
                 result = job.function(*args, **kwargs)
             else:
                 result = self._performed(work, context, lambda: _call(job.function, args, kwargs))
@@ -141,7 +141,10 @@ class Processor:
                 )
             else:
                 running_job = job.function(*args, **kwargs)
-            result = await (running_job if (timeout_s := work.timeout_s) is None else _limited(timeout_s, running_job))
+            if (read.timeout is None and job.timeout_s is None) or (timeout_s := work.timeout_s) is None:
+                result = await running_job
+            else:
+                result = await _limited(timeout_s, running_job)
         except BaseException as error:
             return self._ended(work, context, started, error)
         else:

@@ -24,7 +24,7 @@ class Work(NamedTuple):
     @property
     def timeout_s(self) -> float | None:
         """How long it may run: as its payload says, else as its declaration says, else for ever (None)."""
-        return options.seconds(self.payload.timeout) or self.job.opts.timeout
+        return options.seconds(self.payload.timeout) or self.job.timeout_s
 
 
 class Running(NamedTuple):

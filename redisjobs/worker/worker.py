@@ -204,7 +204,7 @@ class Worker:
         fetcher.start(threads, coroutines, processes)
 
     def _child(self) -> tuple[Child, Hello]:
-        hello = Hello(self._origin(), [*sys.path], self.identity, self.settings)
+        hello = Hello(self._origin(), [str(place) for place in sys.path], self.identity, self.settings)
         return Child(self._wiring.redis.url), hello
 
     def _origin(self) -> Origin:

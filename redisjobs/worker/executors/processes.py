@@ -3,7 +3,8 @@
 A thread stands in front of each running job: it hands the job to an idle child, or starts one, and waits. So a child
 may crash, or be killed when its job takes too long, and nothing but that job fails.
 
-Always holds: a child ends when its pipe ends, and it is killed with the process group that it leads.
+Always holds: a child ends when its pipe ends, and it is killed with the process group that it leads. Linux also kills
+it when the thread ends that started it, which these threads do after all children.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from contextlib import suppress
 
 from redisjobs import clock
 from redisjobs.config import for_child
-from redisjobs.errors import ChildDiedError, JobTimeout
+from redisjobs.errors import ChildDiedError, ChildStartError, JobTimeout
 from redisjobs.store.ops.leases import Settlement, released
 from redisjobs.worker.executors.threads import Threads
 from redisjobs.worker.origin import CHILD
@@ -76,17 +77,17 @@ class Child:
         """Have it import the app; return when it is ready for jobs.
 
         Raises:
-            ChildDiedError: it could not.
+            ChildStartError: it could not.
         """
         try:
             self._pipe.send(hello, START_S)
             ready = self._pipe.receive(Ready, START_S)
         except OSError as error:
-            raise ChildDiedError(f"a child process did not get ready for jobs: {type(error).__name__}") from None
+            raise ChildStartError(f"a child process did not get ready for jobs: {type(error).__name__}") from None
         if ready is None:
-            raise ChildDiedError(f"a child process ended before it was ready for jobs: {self._how_it_ended()}")
+            raise ChildStartError(f"a child process ended before it was ready for jobs: {self._how_it_ended()}")
         if ready.problem:
-            raise ChildDiedError(f"a child process could not get ready for jobs: {ready.problem}")
+            raise ChildStartError(f"a child process could not get ready for jobs: {ready.problem}")
 
     def run(self, work: Work) -> End:
         """Have it run a job; wait for that.
@@ -197,7 +198,7 @@ class Processes(Threads):
 
         Raises:
             ConfigError: children cannot import this app.
-            ChildDiedError: one was started and did not get ready.
+            ChildStartError: one was started and did not get ready.
             OSError: none could be started.
         """
         while self._idle:
@@ -212,7 +213,7 @@ class Processes(Threads):
         self._use(child)
         try:
             child.greet(hello)
-        except ChildDiedError:
+        except ChildStartError:
             self._lose(child)
             raise
         return child
