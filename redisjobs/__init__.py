@@ -4,9 +4,12 @@ from redisjobs.app import RedisJobs
 from redisjobs.client import Push
 from redisjobs.errors import (
     AppNotFoundError,
+    ChildDiedError,
+    ChildStartError,
     ConfigError,
     EmbeddedError,
     JobInterrupted,
+    JobTimeout,
     OptionError,
     PayloadError,
     PayloadTooLargeError,
@@ -24,12 +27,15 @@ from redisjobs.version import __version__
 
 __all__ = [
     "AppNotFoundError",
+    "ChildDiedError",
+    "ChildStartError",
     "ConfigError",
     "Discard",
     "EmbeddedError",
     "Job",
     "JobContext",
     "JobInterrupted",
+    "JobTimeout",
     "Kill",
     "OptionError",
     "Outcome",

@@ -15,7 +15,7 @@ from redisjobs import config, events
 from redisjobs.app_config import AppSettings, app_config
 from redisjobs.client import Client, ClientConfig, Push
 from redisjobs.config import Given, RedisConfig
-from redisjobs.errors import ConfigError, did_you_mean
+from redisjobs.errors import ConfigError, OptionError, did_you_mean
 from redisjobs.jobs.job import NOW, Job, When, after, moment
 from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.registry import Registry
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from redisjobs import inspector
     from redisjobs.store import embedded
+    from redisjobs.worker import origin as origins
     from redisjobs.worker import wiring
     from redisjobs.worker import worker as workers
 else:
@@ -93,6 +94,8 @@ class RedisJobs:
 
         def register(function: Callable[..., Any]) -> Job[..., Any]:
             made = Job(function, name or _name_of(function), merged, self.client)
+            if made.is_async and options.get("executor") is not None:
+                raise OptionError(f"executor is for plain functions; {made.name} is async and runs on the event loop")
             self.registry.add(made)
             return made
 
@@ -178,18 +181,28 @@ class RedisJobs:
         told = Given("worker(...)", {name: value for name, value in given.items() if value is not None})
         return self.build_worker(config.build(config.from_environment(), told), embedded=True)
 
-    def build_worker(self, settings: config.WorkerConfig, *, embedded: bool) -> workers.Worker:
-        """Return a worker with complete settings; `embedded`: it shares its process, and takes no signals from Ruby."""
-        parts = wiring.Wiring(
+    def build_worker(
+        self, settings: config.WorkerConfig, *, embedded: bool, origin: origins.Origin | None = None
+    ) -> workers.Worker:
+        """Return a worker with complete settings; `embedded`: it shares its process, and takes no signals from Ruby.
+
+        `origin` is what its child processes import; None: it is looked for among the modules.
+        """
+        return workers.Worker(self.worker_parts(settings, origin), settings, embedded=embedded)
+
+    def worker_parts(self, settings: config.WorkerConfig, origin: origins.Origin | None = None) -> wiring.Wiring:
+        """Return what a worker, or a child process of one, gets of this app."""
+        return wiring.Wiring(
             redis=self.redis,
             keys=self.keys,
             dead=self.config.dead,
             registry=self.registry,
             chain=self.server_middleware,
             events=self.events,
-            policy=RetryPolicy(self.config.wire, self.config.max_retries),
+            policy=RetryPolicy(self.config.wire, self.config.max_retries, max_recoveries=settings.max_recoveries),
+            app=self,
+            origin=origin,
         )
-        return workers.Worker(parts, settings, embedded=embedded)
 
     def on(self, event: EventName) -> Callable[[F], F]:
         """Return a decorator that has a function called at a moment of a worker's life; see `redisjobs.events.Events`.

@@ -65,7 +65,11 @@ class CapsuleConfig(Struct, frozen=True):
 
 
 class WorkerConfig(Struct, frozen=True):
-    """Everything a worker process is told, but its Redis and its jobs."""
+    """Everything a worker process is told, but its Redis and its jobs.
+
+    `executor`: where plain functions run that do not say so themselves, `thread` or `process`. A child process is
+    replaced after `child_max_jobs` jobs, or when a job leaves it with more than `child_max_rss` bytes in memory.
+    """
 
     capsules: tuple[CapsuleConfig, ...] = (CapsuleConfig("default"),)
     timeout_s: float = 25.0
@@ -77,6 +81,9 @@ class WorkerConfig(Struct, frozen=True):
     reap_s: float = 3.0
     max_recoveries: int = 3
     job_log: bool = True
+    executor: str = "thread"
+    child_max_jobs: int | None = None
+    child_max_rss: int | None = None
 
     @property
     def heartbeat_s(self) -> float:
@@ -114,6 +121,11 @@ def redis_url(environ: Mapping[str, str] = os.environ) -> str | None:
 def environment_name(environ: Mapping[str, str] = os.environ) -> str:
     """Return the deployment's name as Ruby's tools find it, `development` if nothing is said."""
     return next((environ[name] for name in ("APP_ENV", "RAILS_ENV", "RACK_ENV") if environ.get(name)), "development")
+
+
+def for_child(url: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment of a child process: an app that names no Redis finds there the one that we use."""
+    return {**environ, PREFIX + "URL": url}
 
 
 def host_name(environ: Mapping[str, str] = os.environ) -> str:
@@ -266,6 +278,26 @@ def seconds(value: Any) -> float:
     return number
 
 
+def size(value: Any) -> int:
+    """Check a size in bytes above 0; text may end in K, M or G, of 1,024 each."""
+    text = str(value).upper().removesuffix("B")
+    factor = _UNITS.get(text[-1:], 1)
+    number = int(float(text.rstrip("KMG")) * factor)
+    if number < 1 or isinstance(value, bool):
+        raise ValueError("must be a size such as 512M or 2G")
+    return number
+
+
+_UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3}
+
+
+def executor(value: Any) -> str:
+    """Check where jobs run."""
+    if value not in ("thread", "process"):
+        raise ValueError("must be thread or process")
+    return str(value)
+
+
 def _flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -302,6 +334,9 @@ _SETTINGS: dict[str, Any] = {
     "reap_s": seconds,
     "max_recoveries": positive,
     "job_log": _flag,
+    "executor": executor,
+    "child_max_jobs": positive,
+    "child_max_rss": size,
     "log_format": text,
     "log_level": text,
     "log_file": text,

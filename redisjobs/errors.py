@@ -7,12 +7,15 @@ RedisJobsError
 │   └── AppNotFoundError    `module:attr` led nowhere
 ├── OptionError             a job option is unknown or of the wrong type
 ├── UnknownJobError         a name on the wire that nothing here is registered under
+├── ChildStartError         no child process could be made ready for a job
+├── ChildDiedError          the child process that ran a job ended before the job did
 ├── StoreError              Redis answered with an error that sending again does not cure
 │   ├── WrongTypeError      a key holds another type than ours
 │   └── StoreUnavailableError   Redis did not answer; nothing says whether it will
 └── EmbeddedError           no private server could be started
 
 JobInterrupted (BaseException)  the worker stops and this job is given back; `except Exception` lets it pass
+JobTimeout (BaseException)  the job ran longer than its `timeout` allows; likewise
 """
 
 from __future__ import annotations
@@ -75,6 +78,17 @@ class UnknownJobError(RedisJobsError):
         return f"no job is registered under the name {self.name!r} in this process"
 
 
+class ChildStartError(RedisJobsError):
+    """No child process could be made ready for a job; the text says why. The job did not run; it is retried."""
+
+
+class ChildDiedError(RedisJobsError):
+    """The child process that ran a job ended before the job did; the text says by which signal or exit code.
+
+    Retried as any failure; a job whose children die again and again is buried as a poison pill.
+    """
+
+
 class StoreError(RedisJobsError):
     """Redis answered with an error that sending again does not cure."""
 
@@ -93,6 +107,21 @@ class EmbeddedError(RedisJobsError):
 
 class JobInterrupted(BaseException):
     """Raised inside a running job when its worker must stop; the job has been given back to its queue."""
+
+
+class JobTimeout(BaseException):
+    """Raised inside a job that has run for `timeout_s` seconds, its `timeout`; the job fails with it and is retried.
+
+    In a coroutine it is a cancellation that becomes this error outside the job. A thread hears it between two steps of
+    Python, so that one that waits in C hears it only afterwards. A process does not hear it: it is killed.
+    """
+
+    def __init__(self, timeout_s: float | None = None) -> None:
+        super().__init__(timeout_s)
+        self.timeout_s = timeout_s
+
+    def __str__(self) -> str:
+        return "the job ran longer than its timeout" + ("" if self.timeout_s is None else f" of {self.timeout_s:g} s")
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -15,9 +15,10 @@ from redisjobs.config import Given
 from redisjobs.lazy import LazyModule
 
 if TYPE_CHECKING:
-    from redisjobs.worker import logs
+    from redisjobs.worker import logs, origin
 else:
     logs = LazyModule("redisjobs.worker.logs")
+    origin = LazyModule("redisjobs.worker.origin")
 
 
 @click.command()
@@ -37,6 +38,11 @@ else:
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="Default: text.")
 @click.option("--log-level", metavar="LEVEL", help="debug, info (the default), warning or error.")
 @click.option("--log-file", metavar="FILE", help="Default: standard error.")
+@click.option(
+    "--executor",
+    type=click.Choice(["thread", "process"]),
+    help="Where plain functions run that do not say so; default thread.",
+)
 @click.option("--no-job-log", is_flag=True, help="No line at each job's start and end; failures are written.")
 @click.option("-v", "--verbose", is_flag=True, help="The same as --log-level debug.")
 @click.pass_context
@@ -64,18 +70,20 @@ def worker(ctx: click.Context, /, file: Path | None, no_job_log: bool, verbose: 
     spec = config.setting("app", *sources)
     if spec is None:
         raise click.UsageError("name the app, such as shop.jobs:app, here, in REDISJOBS_APP or in pyproject.toml")
-    log_file = config.setting("log_file", *sources)
-    logs.setup(
+    log = origin.LogSettings(
         config.setting("log_format", *sources),
         config.setting("log_level", *sources) or "info",
-        Path(log_file) if log_file else None,
+        config.setting("log_file", *sources),
     )
+    logs.setup(log.style, log.level, Path(log.file) if log.file else None)
     folder = Path.cwd()
     app = loading.find_app(spec, folder)
-    for module in config.setting("require", *sources) or ():
+    required = config.setting("require", *sources) or ()
+    for module in required:
         loading.load(module, folder)
     try:
-        status = app.build_worker(settings, embedded=False).run()
+        source = origin.Origin(spec, required, log)
+        status = app.build_worker(settings, embedded=False, origin=source).run()
     finally:
         app.close()
     sys.exit(status)

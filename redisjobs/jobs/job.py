@@ -66,6 +66,7 @@ class Job(Generic[P, R_co]):
         self.opts = options
         self.signature = Signature(function)
         self.is_async = self.signature.is_async
+        self.timeout_s = options.timeout
         self.__doc__ = function.__doc__
         self._pusher = pusher
         self._fields = options.wire_fields()

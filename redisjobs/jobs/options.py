@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, structs
 
@@ -16,7 +16,7 @@ or None for the usual delay."""
 OnExhausted: TypeAlias = Callable[[dict[str, Any], BaseException], Any]
 """Called with the payload and the last error when no attempt is left; returning `Discard` skips the dead set."""
 
-MAX_RETRY_FOR_S = 1_000_000_000
+MAX_SECONDS = 1_000_000_000
 
 
 class JobOptions(Struct, frozen=True):
@@ -32,6 +32,8 @@ class JobOptions(Struct, frozen=True):
     | backtrace | True: keep all lines of the error's backtrace; a number: so many |
     | tags | strings shown beside the job |
     | log_level | level of the loggers while the job runs (`debug` ...) |
+    | timeout | seconds after which a run fails with `JobTimeout`; hard in a process, else as good as Python can |
+    | executor | "process" runs it in a child process that can be killed; "thread" or None: see `WorkerConfig` |
     | retry_in | see `RetryIn` |
     | on_exhausted | see `OnExhausted` |
     """
@@ -44,6 +46,8 @@ class JobOptions(Struct, frozen=True):
     backtrace: bool | int = False
     tags: tuple[str, ...] = ()
     log_level: str | None = None
+    timeout: float | None = None
+    executor: Literal["thread", "process"] | None = None
     retry_in: RetryIn | None = None
     on_exhausted: OnExhausted | None = None
 
@@ -62,8 +66,12 @@ class JobOptions(Struct, frozen=True):
         """Return these options with some set anew for single jobs, which carry them on the wire.
 
         Raises:
-            OptionError: as `merge`, or a function: those stay with the declaration, where the worker finds them.
+            OptionError: as `merge`, or what stays with the declaration, where the worker finds it.
         """
+        if "executor" in given:
+            raise OptionError(
+                "executor is a matter of the worker, not of single jobs: give it where the job is declared"
+            )
         for name in given.keys() & {"retry_in", "on_exhausted"}:
             raise OptionError(f"{name} is a function, which no payload can carry: give it where the job is declared")
         return self.merge(given)
@@ -86,6 +94,8 @@ class JobOptions(Struct, frozen=True):
             found["tags"] = list(self.tags)
         if self.log_level is not None:
             found["log_level"] = self.log_level
+        if self.timeout is not None:
+            found["timeout"] = self.timeout
         return found
 
 
@@ -106,6 +116,13 @@ def _count(value: Any) -> bool:
     return isinstance(value, bool) or (isinstance(value, int) and value >= 0)
 
 
+def seconds(value: Any) -> float | None:
+    """Return a number of seconds above 0, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 < value <= MAX_SECONDS else None
+
+
 def _name(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
@@ -115,10 +132,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "retry": (_count, "True, False or a number of retries from 0"),
     "retry_queue": (lambda value: value is None or _name(value), "the name of a queue"),
     "retry_for": (
-        lambda value: (
-            value is None
-            or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MAX_RETRY_FOR_S)
-        ),
+        lambda value: value is None or seconds(value) is not None,
         "a number of seconds, at most 1,000,000,000",
     ),
     "dead": (lambda value: isinstance(value, bool), "True or False"),
@@ -131,6 +145,11 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: value is None or str(value).lower() in ("debug", "info", "warn", "warning", "error", "fatal"),
         "debug, info, warn, error or fatal",
     ),
+    "timeout": (
+        lambda value: value is None or seconds(value) is not None,
+        "a number of seconds above 0, at most 1,000,000,000",
+    ),
+    "executor": (lambda value: value in (None, "thread", "process"), '"thread" or "process"'),
     "retry_in": (lambda value: value is None or callable(value), "a function"),
     "on_exhausted": (lambda value: value is None or callable(value), "a function"),
 }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct, field
 
+from redisjobs.errors import ChildDiedError
 from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.outcome import MAX_DELAY_S, Discard, Kill, Retry
 from redisjobs.lazy import LazyModule
@@ -30,6 +31,7 @@ else:
 log = logging.getLogger("redisjobs")
 
 MAX_MESSAGE = 10_000
+CRASH_MEMORY_S = 72 * 3600
 _MOST_RETRIES = 1_000_000
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -47,17 +49,24 @@ class Failure(Struct, frozen=True):
 
 
 class RetryPolicy(Struct, frozen=True):
-    """Decides about failed jobs. `jitter(n)` gives an integer from 0 to n - 1; by default a random one."""
+    """Decides about failed jobs. `jitter(n)` gives an integer from 0 to n - 1; by default a random one.
+
+    A job is poison when so many of its child processes died within three days. Its payload remembers them (`crashes`):
+    so the count moves with the job, in one step with it, through retries that change the payload each time.
+    """
 
     wire: Wire = "sidekiq8"
     max_retries: int = 25
     jitter: Callable[[int], int] | None = None
+    max_recoveries: int = 3
 
     def decide(
         self, payload: Mapping[str, Any], queue: str, error: BaseException, options: JobOptions, now: float
     ) -> Failure:
         """Return what becomes of a job that raised `error` when it was run from `queue`."""
         changes, count = self._changes(payload, queue, error, now)
+        if isinstance(error, ChildDiedError) and self._is_poison(payload, changes, now):
+            return Failure("dead", changes, died=True)
         noted = {**payload, **changes}
         retry = payload.get("retry")
         if retry is None:
@@ -100,6 +109,20 @@ class RetryPolicy(Struct, frozen=True):
         if lines:
             changes["error_backtrace"] = backtrace.pack(lines_of(cause)[:lines], self.wire)
         return changes, count
+
+    def _is_poison(self, payload: Mapping[str, Any], changes: dict[str, Any], now: float) -> bool:
+        """Note in `changes` that a child process died; tell whether it was one too many."""
+        known = payload.get("crashes")
+        crashes = known if isinstance(known, list) else []
+        earlier = [at for at in crashes if (times.seconds(at) or 0) > now - CRASH_MEMORY_S]
+        changes["crashes"] = [*earlier, times.stamp(now, self.wire)]
+        if len(changes["crashes"]) < self.max_recoveries:
+            return False
+        reason = f"poison pill: {len(changes['crashes'])} processes died while they ran this job; the last time: "
+        changes["error_class"] = "redisjobs.PoisonPill"
+        changes["error_message"] = reason + changes["error_message"]
+        changes["crashes"] = []  # who puts it back has mended something
+        return True
 
     def _exhausted(self, payload: Mapping[str, Any], retry: Any, count: int, now: float) -> bool:
         limit = retry if isinstance(retry, int) and not isinstance(retry, bool) else self.max_retries

@@ -65,6 +65,39 @@ def command(name: str, *args: Arg, decode: Callable[[Any], T] = as_it_is) -> Op[
     return Op(name, (), args, decode, is_script=False)
 
 
+class OpData(Struct, frozen=True, array_like=True):
+    """An Op as it crosses to another process: the words that Redis gets, but not what is made of the reply."""
+
+    name: str
+    keys: list[bytes]
+    args: list[bytes]
+    is_script: bool
+
+    @classmethod
+    def of(cls, op: Op[Any]) -> OpData:
+        """Take an Op apart.
+
+        Raises:
+            TypeError: one of its words is of a kind that Redis does not know.
+        """
+        return cls(op.name, [_word(key) for key in op.keys], [_word(arg) for arg in op.args], op.is_script)
+
+    @property
+    def op(self) -> Op[Any]:
+        """The Op, its reply as Redis gives it."""
+        return Op(self.name, self.keys, self.args, is_script=self.is_script)
+
+
+def _word(word: Arg) -> bytes:
+    if isinstance(word, bytes):
+        return word
+    if isinstance(word, str):
+        return word.encode("utf-8", "surrogateescape")
+    if isinstance(word, bool) or not isinstance(word, int | float):
+        raise TypeError(f"{word!r:.80} is no string, number or bytes")
+    return repr(word).encode()
+
+
 def texts(reply: Iterable[bytes]) -> list[str]:
     """Decode names, sorted. They may be any bytes: what is no UTF-8 comes as surrogate escapes, and goes back so."""
     return sorted(item.decode("utf-8", "surrogateescape") for item in reply)

@@ -35,6 +35,7 @@ class Payload(msgspec.Struct, rename={"name": "class"}, gc=False):
     jid: str
     retry_count: Any = None
     log_level: Any = None
+    timeout: Any = None
 
     @property
     def attempt(self) -> int:

@@ -15,6 +15,7 @@ import math
 import threading
 import time
 from collections import Counter, deque
+from itertools import chain
 from typing import Any
 
 from redisjobs import clock
@@ -67,13 +68,12 @@ class Fetcher:
         self._settler = Settler(self._line, wiring.keys, identity=identity, dead=wiring.dead)
         self._listeners = Listeners(store, wiring.keys, identity, capsule.concurrency, self._bell)
         self._pace = Pace(capsule.concurrency)
-        self._threads: Executor
-        self._coroutines: Executor
+        self._executors: tuple[Executor, ...] = ()
         self._thread = threading.Thread(target=self._loop, name=f"redisjobs-{self._who}", daemon=True)
 
         self._done: deque[Settlement] = deque()  # filled by the executors
         self._held: dict[Lease, Work] = {}
-        self._holding = [0, 0]  # threads, coroutines
+        self._holding: list[int] = []  # by each executor
         self._pending: deque[Work] = deque()
         self._empty = False
         self._asleep = False
@@ -88,15 +88,15 @@ class Fetcher:
 
     # -- called by others ---------------------------------------------------------------------------------------
 
-    def start(self, threads: Executor, coroutines: Executor) -> None:
-        """Begin to lease for these executors."""
-        self._threads, self._coroutines = threads, coroutines
+    def start(self, *executors: Executor) -> None:
+        """Begin to lease for these executors, each in the place that `Work.kind` names."""
+        self._executors, self._holding = executors, [0] * len(executors)
         self._thread.start()
 
     def finished(self, settlement: Settlement) -> None:
         """Take a run's end, from any thread; it is sent with the next turn."""
         self._done.append(settlement)
-        if self._asleep and self._threads.waiting + self._coroutines.waiting <= self._low:
+        if self._asleep and self._waiting() <= self._low:
             self._asleep = False
             self._bell.ring()
 
@@ -118,7 +118,7 @@ class Fetcher:
 
     def running(self) -> list[Running]:
         """What runs at this moment."""
-        return self._threads.running() + self._coroutines.running()
+        return [one for executor in self._executors for one in executor.running()]
 
     # -- the loop -----------------------------------------------------------------------------------------------
 
@@ -217,21 +217,20 @@ class Fetcher:
     def _dispatch(self) -> None:
         """Give pending work to the executors: ahead of free slots only while just one of them has any.
 
-        So that threads and coroutines together never run more than the capsule's concurrency.
+        So that all of them together never run more than the capsule's concurrency.
         """
-        batches: tuple[list[Work], list[Work]] = ([], [])
+        batches: list[list[Work]] = [[] for _ in self._executors]
+        holding = self._holding
         while self._pending:
-            kind = int(self._pending[0].job.is_async)
-            if self._holding[1 - kind] and sum(self._holding) >= self._capsule.concurrency:
+            kind = self._pending[0].kind
+            if (total := sum(holding)) >= self._capsule.concurrency and total != holding[kind]:
                 break
             batches[kind].append(self._pending.popleft())
-            self._holding[kind] += 1
-        if batches[0]:
-            self._threads.submit(batches[0])
-        if batches[1]:
-            self._coroutines.submit(batches[1])
-        if batches[0] or batches[1]:
-            self._moved_at = clock.monotonic()
+            holding[kind] += 1
+        for executor, batch in zip(self._executors, batches, strict=True):
+            if batch:
+                executor.submit(batch)
+                self._moved_at = clock.monotonic()
 
     def _collect(self, now: float) -> None:
         """Take over what the executors finished."""
@@ -243,7 +242,7 @@ class Fetcher:
             work = held.pop(settlement.lease, None)
             if work is None:
                 continue  # it was given back while it ran
-            holding[work.job.is_async] -= 1
+            holding[work.kind] -= 1
             unsettled.append(settlement)
             count += 1
         if count:
@@ -259,17 +258,17 @@ class Fetcher:
         """Tell whether jobs turned out to be longer than those that the leases ahead were counted by."""
         if sum(self._holding) > 2 * self._pace.target:
             return True
-        if now - self._moved_at < STALL_S or not (self._pending or self._threads.waiting or self._coroutines.waiting):
+        if now - self._moved_at < STALL_S or not (self._pending or self._waiting()):
             return False
         self._pace.stalled()
         return True
 
     def _give_back(self) -> None:
         """Give back what was not started."""
-        threads, coroutines = self._threads.take_back(), self._coroutines.take_back()
-        self._holding[0] -= len(threads)
-        self._holding[1] -= len(coroutines)
-        back = [*threads, *coroutines, *self._pending]
+        taken = [executor.take_back() for executor in self._executors]
+        for kind, works in enumerate(taken):
+            self._holding[kind] -= len(works)
+        back = [*chain.from_iterable(taken), *self._pending]
         self._pending.clear()
         for work in back:
             del self._held[work.lease]
@@ -277,6 +276,10 @@ class Fetcher:
         if self._quiet:
             self._disarm()
             self._idle_if_done()
+
+    def _waiting(self) -> int:
+        """How many the executors have taken and not started."""
+        return sum([executor.waiting for executor in self._executors])
 
     def _idle_if_done(self) -> None:
         if self._quiet and not (self._held or self._done or any(self._settler)):
@@ -289,7 +292,7 @@ class Fetcher:
         holding = sum(self._holding)
         if holding >= self._capsule.concurrency:
             self._disarm()
-        waiting = self._threads.waiting + self._coroutines.waiting
+        waiting = self._waiting()
         if self._settler.waiting:
             return
         timeout_s = REFUSED_S if self._settler.refused else BLOCK_S
@@ -299,7 +302,7 @@ class Fetcher:
             timeout_s = 0.5 if self._empty else 0.0  # every queue is paused or bad; or there may be more at once
         self._low = max(0, (self._pace.target - self._capsule.concurrency) // 2)
         self._asleep = True
-        if self._done and self._threads.waiting + self._coroutines.waiting <= self._low:
+        if self._done and self._waiting() <= self._low:
             timeout_s = 0.0
         heard = self._listeners.sleep(timeout_s)
         self._asleep = False

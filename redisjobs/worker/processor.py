@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from msgspec import structs
 
 from redisjobs import clock
-from redisjobs.errors import JobInterrupted, PayloadError, UnknownJobError
+from redisjobs.config import WorkerConfig
+from redisjobs.errors import JobInterrupted, JobTimeout, PayloadError, UnknownJobError
 from redisjobs.jobs.job import Job
 from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.outcome import Discard, Kill, Outcome, Release, Retry, Snooze
@@ -25,8 +26,9 @@ from redisjobs.store.stores import AsyncStore, BlockingStore
 from redisjobs.wire import deadletter, payload
 from redisjobs.wire.payload import Payload
 from redisjobs.worker import logs
+from redisjobs.worker.watchdog import Watchdog
 from redisjobs.worker.wiring import Wiring
-from redisjobs.worker.work import Work
+from redisjobs.worker.work import COROUTINE, PROCESS, THREAD, Work
 
 log = logging.getLogger("redisjobs")
 
@@ -35,10 +37,18 @@ _INTERRUPTS = (JobInterrupted, asyncio.CancelledError)
 
 
 class Processor:
-    """Runs leases. One for all threads and coroutines of a worker; it keeps nothing of a job."""
+    """Runs leases. One for all threads and coroutines of a worker, and one in each child; it keeps nothing of a job.
+
+    `watchdog` is for the limits of threads; None where a job that runs too long is killed from outside.
+    """
 
     def __init__(
-        self, wiring: Wiring, store: BlockingStore, astore: AsyncStore, *, job_log: bool, max_wait_s: float
+        self,
+        wiring: Wiring,
+        store: BlockingStore,
+        astore: AsyncStore,
+        settings: WorkerConfig,
+        watchdog: Watchdog | None,
     ) -> None:
         self.state: Any = None
         self.interrupting = False
@@ -49,8 +59,11 @@ class Processor:
         self._keys = wiring.keys
         self._store = store
         self._astore = astore
-        self._job_log = job_log
-        self._max_wait_s = max_wait_s
+        self._job_log = settings.job_log
+        self._max_wait_s = settings.heartbeat_ttl_s * 0.75
+        self._watchdog = watchdog
+        usual = PROCESS if settings.executor == "process" else THREAD
+        self._kinds = {None: usual, "thread": THREAD, "process": PROCESS}
 
     def prepare(self, lease: Lease) -> Work | Settlement:
         """Read a lease; return what to run, or where it goes if it cannot be run here."""
@@ -61,7 +74,7 @@ class Processor:
             return self._malformed(lease, error)
         except UnknownJobError as error:
             return self._failed(lease, read, None, error)
-        return Work(lease, read, job)
+        return Work(lease, read, job, COROUTINE if job.is_async else self._kinds[job.opts.executor])
 
     def run(self, work: Work) -> Settlement:
         """Run a job in this thread. Never raises, whatever job and payload are like."""
@@ -77,6 +90,10 @@ class Processor:
         except Exception as error:
             return self._stumbled(work.lease, error)
 
+    def failed(self, work: Work, error: BaseException) -> Settlement:
+        """Return where a job goes whose run was ended from outside. Never raises."""
+        return self._failed(work.lease, work.payload, work.job, error)
+
     def _run(self, work: Work) -> Settlement:
         lease, read, job = work.lease, work.payload, work.job
         if clock.monotonic() - lease.since > self._max_wait_s:
@@ -86,10 +103,10 @@ class Processor:
         started = self._started(read, lease)
         try:
             args, kwargs = job.signature.from_list(read.args)
-            if not len(self._chain):
+            if read.timeout is None and job.timeout_s is None and not len(self._chain):
                 result = job.function(*args, **kwargs)
             else:
-                result = drive(self._chain.wrap(context), self._store, lambda: _call(job.function, args, kwargs))
+                result = self._performed(work, context, lambda: _call(job.function, args, kwargs))
         except BaseException as error:
             return self._ended(work, context, started, error)
         else:
@@ -101,6 +118,17 @@ class Processor:
         finally:
             running.reset(token)
 
+    def _performed(self, work: Work, context: JobContext, call: Callable[[], Any]) -> Any:
+        """Call the job with all that goes around it: its middleware, and its limit around both."""
+
+        def perform() -> Any:
+            return drive(self._chain.wrap(context), self._store, call)
+
+        timeout_s = work.timeout_s
+        if timeout_s is None or self._watchdog is None:
+            return perform()
+        return self._watchdog.limited(timeout_s, perform)
+
     async def _arun(self, work: Work) -> Settlement:
         lease, read, job = work.lease, work.payload, work.job
         if clock.monotonic() - lease.since > self._max_wait_s:
@@ -110,12 +138,16 @@ class Processor:
         started = self._started(read, lease)
         try:
             args, kwargs = job.signature.from_list(read.args)
-            if not len(self._chain):
-                result = await job.function(*args, **kwargs)
-            else:
-                result = await adrive(
+            if len(self._chain):
+                running_job = adrive(
                     self._chain.wrap(context), self._astore, lambda: _acall(job.function, args, kwargs)
                 )
+            else:
+                running_job = job.function(*args, **kwargs)
+            if (read.timeout is None and job.timeout_s is None) or (timeout_s := work.timeout_s) is None:
+                result = await running_job
+            else:
+                result = await _limited(timeout_s, running_job)
         except BaseException as error:
             return self._ended(work, context, started, error)
         else:
@@ -234,6 +266,19 @@ class Processor:
 
 
 _NEXT = {"retry": "retry", "dead": "dead set", "gone": "dropped"}
+
+
+async def _limited(timeout_s: float, running_job: Awaitable[Any]) -> Any:
+    """Wait for a job; cancel it after `timeout_s` seconds and raise JobTimeout, from where it was then."""
+    limit = asyncio.timeout(timeout_s)
+    try:
+        async with limit:
+            return await running_job
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        where = error.__cause__ or error
+        raise JobTimeout(timeout_s).with_traceback(where.__traceback__) from None
 
 
 def _call(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from redisjobs.jobs.retry import RetryPolicy
 from redisjobs.middleware.chain import Chain
 from redisjobs.middleware.context import JobContext
 from redisjobs.store.keys import Keys
+from redisjobs.worker.origin import Origin
 
 
 class Wiring(Struct, frozen=True):
@@ -23,3 +24,5 @@ class Wiring(Struct, frozen=True):
     chain: Chain[JobContext]
     events: Events
     policy: RetryPolicy
+    app: object = None
+    origin: Origin | None = None  # None: it is looked for when there are jobs for child processes

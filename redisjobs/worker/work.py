@@ -6,9 +6,13 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from redisjobs.jobs import options
 from redisjobs.jobs.job import Job
 from redisjobs.store.ops.leases import Lease
 from redisjobs.wire.payload import Payload
+
+THREAD, COROUTINE, PROCESS = 0, 1, 2
+"""Where a job runs: the places of the executors in a fetcher's list."""
 
 
 class Work(Struct, frozen=True, eq=False, gc=False):
@@ -17,6 +21,12 @@ class Work(Struct, frozen=True, eq=False, gc=False):
     lease: Lease
     payload: Payload
     job: Job[Any, Any]
+    kind: int = THREAD
+
+    @property
+    def timeout_s(self) -> float | None:
+        """How long it may run: as its payload says, else as its declaration says, else for ever (None)."""
+        return options.seconds(self.payload.timeout) or self.job.timeout_s
 
 
 class Running(NamedTuple):

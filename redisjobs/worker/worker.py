@@ -1,7 +1,7 @@
 """Worker: builds, starts, quiets and stops all that one process needs to run jobs.
 
 ```
-Worker ── Fetcher (one per capsule) ── Threads, Coroutines ── Processor
+Worker ── Fetcher (one per capsule) ── Threads, Coroutines, Processes ── Processor
        ├─ Heartbeat, Poller, Reaper, each in a ServiceThread
        └─ signals, lifecycle events
 ```
@@ -10,6 +10,7 @@ Worker ── Fetcher (one per capsule) ── Threads, Coroutines ── Proces
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -27,16 +28,21 @@ from redisjobs.store.op import Op, Together
 from redisjobs.store.ops import leases, processes, server
 from redisjobs.store.stores import AsyncStore, BlockingStore
 from redisjobs.worker.capsule import Capsule
+from redisjobs.worker.executors import Executor
 from redisjobs.worker.executors.coroutines import Coroutines, LoopThread
+from redisjobs.worker.executors.processes import Child, Processes
 from redisjobs.worker.executors.threads import Threads
 from redisjobs.worker.fetcher import Fetcher
 from redisjobs.worker.health import Health
 from redisjobs.worker.heartbeat import Heartbeat, new_identity
 from redisjobs.worker.lifecycle import Lifecycle
+from redisjobs.worker.origin import Origin, find, in_child
+from redisjobs.worker.pipe import Hello
 from redisjobs.worker.poller import Poller
 from redisjobs.worker.processor import Processor
 from redisjobs.worker.reaper import Reaper
 from redisjobs.worker.signals import Signals, thread_dump
+from redisjobs.worker.watchdog import Watchdog
 from redisjobs.worker.wiring import Wiring
 from redisjobs.worker.work import Running
 
@@ -68,17 +74,12 @@ class Worker:
         self._signals: Signals | None = None
         self._services: list[ServiceThread] = []
         self._phase = "new"
-        self._processor = Processor(
-            wiring,
-            self._store,
-            self._astore,
-            job_log=settings.job_log,
-            max_wait_s=settings.heartbeat_ttl_s * 0.75,
-        )
+        self._watchdog = Watchdog()
+        self._processor = Processor(wiring, self._store, self._astore, settings, self._watchdog)
         self._lifecycle = Lifecycle(wiring.events, self._loop, self._processor.report)
         self._capsules = [Capsule(config) for config in settings.capsules]
         self._fetchers: list[Fetcher] = []
-        self._executors: list[Threads | Coroutines] = []
+        self._executors: list[Executor] = []
         self._heartbeat = Heartbeat(self, wiring.keys, settings, embedded=embedded)
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -88,10 +89,18 @@ class Worker:
 
         Raises:
             StoreError: Redis does not answer or refuses the login.
+            ConfigError: some jobs are for child processes, and those cannot import this app.
             Exception: what a `startup` function raised.
         """
         if self._phase != "new":
             raise RedisJobsError("a worker starts once; make another one")
+        if in_child():
+            raise RedisJobsError(
+                "a child process of a worker starts a worker, most likely because it imported a script: put what that "
+                'script does under `if __name__ == "__main__":`'
+            )
+        if self.settings.executor == "process" or any(job.opts.executor == "process" for job in self._wiring.registry):
+            self._origin()
         self._phase = "starting"
         try:
             self._store.run(server.ping())
@@ -194,8 +203,16 @@ class Worker:
         name = "" if capsule.name == "default" else capsule.name
         threads = Threads(f"{name}t", capsule.concurrency, self._processor.run, fetcher.finished)
         coroutines = Coroutines(name, capsule.concurrency, self._loop, self._processor.arun, fetcher.finished)
-        self._executors += [threads, coroutines]
-        fetcher.start(threads, coroutines)
+        processes = Processes(f"{name}p", capsule.concurrency, self._child, self._processor, fetcher.finished)
+        self._executors += [threads, coroutines, processes]
+        fetcher.start(threads, coroutines, processes)
+
+    def _child(self) -> tuple[Child, Hello]:
+        hello = Hello(self._origin(), [str(place) for place in sys.path], self.identity, self.settings)
+        return Child(self._wiring.redis.url), hello
+
+    def _origin(self) -> Origin:
+        return self._wiring.origin or find(self._wiring.app, self._wiring.registry)
 
     def _background(self) -> list[Service]:
         queues = [name for capsule in self._capsules for name in capsule.queues]
@@ -237,6 +254,7 @@ class Worker:
     def _close(self) -> None:
         self._phase = "stopped"
         self._lifecycle.close()
+        self._watchdog.stop()
         self._loop.stop(self._astore.close)
         self._store.close()
 

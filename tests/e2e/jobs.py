@@ -86,6 +86,15 @@ def take(number: int, text: str) -> None:
     tell(f"length-{len(text)}", number)
 
 
+@app.job(name="child_work", executor="process")
+def child_work(number: int, seconds: float) -> None:
+    """Sleep in C, deaf to Python."""
+    tell("start", number)
+    tell(f"parent-{os.getppid()}", number)
+    ctypes.CDLL(None).usleep(int(seconds * 1e6))
+    tell("end", number)
+
+
 def tell(what: str, number: int) -> None:
     """Write one line, at once and whole."""
     os.write(_file, f"{what} {number} {os.getpid()}\n".encode())

@@ -143,6 +143,14 @@ def test_a_queue_named_twice_counts_once() -> None:
     assert config.build(Given("x", {"queues": ["a,2", "b", "a,5"]})).capsules[0].queues == (("a", 2), ("b", 0))
 
 
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [(1000, 1000), ("1000", 1000), ("2k", 2048), ("512M", 512 << 20), ("1.5G", 3 << 29), ("1MB", 1 << 20)],
+)
+def test_a_size_is_read_with_its_unit(given: Any, size: int) -> None:
+    assert config.build(Given("x", {"child_max_rss": given})).child_max_rss == size
+
+
 # -- files ----------------------------------------------------------------------------------------------------------
 
 
@@ -234,6 +242,12 @@ def test_a_file_whose_table_is_no_table_is_named(tmp_path: Path, name: str, text
         ("capsules", {"slow": {"concurrency": 0}}),
         ("capsules", {"slow": 3}),
         ("max_recoveries", 0),
+        ("executor", "fiber"),
+        ("child_max_jobs", 0),
+        ("child_max_rss", "much"),
+        ("child_max_rss", "0M"),
+        ("child_max_rss", True),
+        ("child_max_rss", "1e999"),
         ("heartbeat_ttl_s", -1),
     ],
 )

@@ -8,7 +8,14 @@ import re
 import pytest
 
 from redisjobs import errors
-from redisjobs.errors import JobInterrupted, PayloadError, PayloadTooLargeError, RedisJobsError, UnknownJobError
+from redisjobs.errors import (
+    JobInterrupted,
+    JobTimeout,
+    PayloadError,
+    PayloadTooLargeError,
+    RedisJobsError,
+    UnknownJobError,
+)
 from redisjobs.jobs.outcome import Discard, Kill, Outcome, Release, Retry, Snooze
 
 pytestmark = pytest.mark.quick
@@ -20,11 +27,12 @@ def test_there_is_one_tree_and_its_picture_is_complete() -> None:
     drawn = re.findall(r"^[│├└─ ]*(\w+)", str(errors.__doc__).partition("\n\n")[2], re.MULTILINE)
 
     assert sorted(drawn) == sorted(kind.__name__ for kind in ALL)
-    assert all(issubclass(kind, RedisJobsError) for kind in ALL if kind is not JobInterrupted)
+    assert all(issubclass(kind, RedisJobsError) for kind in ALL if kind not in (JobInterrupted, JobTimeout))
 
 
 def test_an_interrupt_passes_where_exceptions_are_caught() -> None:
     assert not issubclass(JobInterrupted, Exception)
+    assert not issubclass(JobTimeout, Exception)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +42,8 @@ def test_an_interrupt_passes_where_exceptions_are_caught() -> None:
         PayloadTooLargeError("args", "too large"),
         UnknownJobError("Mail"),
         errors.StoreUnavailableError("away"),
+        errors.ChildDiedError("by SIGSEGV"),
+        JobTimeout(2.5),
         Retry(5),
         Retry(),
         Snooze(2.5),
@@ -43,7 +53,7 @@ def test_an_interrupt_passes_where_exceptions_are_caught() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_an_error_crosses_processes_whole(error: Exception) -> None:
+def test_an_error_crosses_processes_whole(error: BaseException) -> None:
     again = pickle.loads(pickle.dumps(error))
 
     assert type(again) is type(error)

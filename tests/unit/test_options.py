@@ -64,6 +64,14 @@ def test_an_unknown_option_that_is_near_to_none_lists_all() -> None:
         ("tags", None),
         ("log_level", "loud"),
         ("log_level", 7),
+        ("timeout", 0),
+        ("timeout", -1),
+        ("timeout", True),
+        ("timeout", "5"),
+        ("timeout", float("inf")),
+        ("timeout", float("nan")),
+        ("executor", "fiber"),
+        ("executor", True),
         ("retry_in", 5),
         ("on_exhausted", "hook"),
     ],
@@ -83,6 +91,8 @@ def test_all_options_stand_on_the_wire_in_rubys_order() -> None:
         {
             "on_exhausted": print,
             "retry_in": len,
+            "timeout": 2.5,
+            "executor": "process",
             "log_level": "debug",
             "tags": ["a", "b"],
             "backtrace": 3,
@@ -103,6 +113,7 @@ def test_all_options_stand_on_the_wire_in_rubys_order() -> None:
         ("backtrace", 3),
         ("tags", ["a", "b"]),
         ("log_level", "debug"),
+        ("timeout", 2.5),
     ]
     assert type(options.wire_fields()["retry_for"]) is int
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from redisjobs.errors import ChildDiedError
 from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.outcome import Discard, Kill, Retry, Snooze
 from redisjobs.jobs.retry import Failure, RetryPolicy, class_of, lines_of, message_of
@@ -478,3 +479,44 @@ def raised() -> ValueError:
     except ValueError as error:
         return error
     raise AssertionError
+
+
+# -- children that died ---------------------------------------------------------------------------------------------
+
+HOUR_S = 3600.0
+
+
+def stamps(*hours_ago: float) -> list[int]:
+    """Return moments as a payload of generation 8 has them."""
+    return [round((NOW - hours * HOUR_S) * 1000) for hours in hours_ago]
+
+
+def test_a_child_that_died_is_noted_and_the_job_is_retried_as_any_failure() -> None:
+    failure = decide({"crashes": stamps(1)}, ChildDiedError("exit code 3"))
+
+    assert (failure.where, failure.changes["retry_count"]) == ("retry", 0)
+    assert failure.changes["crashes"] == [*stamps(1), *stamps(0)]
+    assert failure.changes["error_class"] == "redisjobs.errors.ChildDiedError"
+
+
+def test_the_third_within_three_days_is_poison() -> None:
+    failure = decide({"crashes": stamps(71, 1)}, ChildDiedError("exit code 3"))
+
+    assert (failure.where, failure.died) == ("dead", True)
+    assert failure.changes["error_class"] == "redisjobs.PoisonPill"
+    assert failure.changes["crashes"] == [], "who puts it back has mended something"
+
+
+def test_what_is_longer_ago_is_forgotten() -> None:
+    assert decide({"crashes": stamps(73, 1)}, ChildDiedError("exit code 3")).changes["crashes"] == stamps(1, 0)
+
+
+@pytest.mark.parametrize("odd", [None, "x", 7, {"a": 1}, ["x", None, {}], [[1]]])
+def test_an_odd_memory_of_crashes_loses_no_job(odd: Any) -> None:
+    failure = decide({"crashes": odd}, ChildDiedError("exit code 3"))
+
+    assert (failure.where, failure.changes["crashes"]) == ("retry", stamps(0))
+
+
+def test_an_error_of_the_job_itself_counts_for_nothing() -> None:
+    assert "crashes" not in decide({"crashes": stamps(2, 1)}, ValueError()).changes

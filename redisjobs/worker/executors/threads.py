@@ -8,11 +8,9 @@ from queue import Empty, SimpleQueue
 
 from redisjobs import clock
 from redisjobs.errors import JobInterrupted
-from redisjobs.lazy import LazyModule
 from redisjobs.store.ops.leases import Settlement
+from redisjobs.worker.watchdog import interrupt
 from redisjobs.worker.work import Running, Work
-
-ctypes = LazyModule("ctypes")  # only to interrupt; it is large
 
 
 class Threads:
@@ -62,9 +60,7 @@ class Threads:
         """Raise JobInterrupted in the threads that run something. Code that waits in C hears it only afterwards."""
         for at, thread in enumerate(self._threads):
             if self._current[at] is not None and thread.ident is not None:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(thread.ident), ctypes.py_object(JobInterrupted)
-                )
+                interrupt(thread.ident, JobInterrupted)
 
     def stop(self) -> None:
         """End the idle threads; one that still runs something ends after it."""
