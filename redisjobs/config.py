@@ -28,12 +28,15 @@ PREFIX = "REDISJOBS_"
 class RedisConfig(Struct, frozen=True):
     """Where Redis is and how long to wait for it.
 
-    `url` is `redis://`, `rediss://` (TLS) or `unix://`, with user, password and database as redis-py reads them.
+    `url` is `redis://`, `rediss://` (TLS) or `unix://`, with user, password and database as redis-py reads them;
+    `redis+sentinel://` and `rediss+sentinel://` name sentinels and the master that they watch. `namespace` is that of
+    our keys: in a cluster it decides on the node.
     """
 
     url: str
     timeout_s: float = 5.0
     connect_timeout_s: float = 3.0
+    namespace: str = ""
 
 
 class DeadSetConfig(Struct, frozen=True):

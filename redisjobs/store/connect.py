@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 import select
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from redisjobs.config import RedisConfig
 from redisjobs.errors import ConfigError, StoreError, StoreUnavailableError, WrongTypeError
 from redisjobs.lazy import LazyModule
+from redisjobs.store.drive import adrive, drive
 from redisjobs.store.op import Op
+from redisjobs.store.opening import Dial, MovedError, opening
+from redisjobs.store.place import Place, read
 from redisjobs.store.scripts import script
 
 if TYPE_CHECKING:
@@ -36,8 +39,26 @@ else:
     redis_retry = LazyModule("redis.retry")
 
 # Errors that pass: by the code that redis-py leaves in the text, or by the class that it makes of the code.
-_PASSING = ("READONLY", "OOM ", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "UNBLOCKED", "BUSY ")
-_PASSING_CLASSES = ("ReadOnlyError", "OutOfMemoryError", "MasterDownError", "ClusterDownError", "TryAgainError")
+_PASSING = (
+    "READONLY",
+    "OOM ",
+    "LOADING",
+    "MISCONF",
+    "NOREPLICAS",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "UNBLOCKED",
+    "BUSY ",
+    "TRYAGAIN",
+)
+_PASSING_CLASSES = (
+    "ReadOnlyError",
+    "OutOfMemoryError",
+    "MasterDownError",
+    "ClusterDownError",
+    "TryAgainError",
+    "AskError",
+)
 _LOGIN = ("NOAUTH", "WRONGPASS", "invalid password", "invalid username-password", "Authentication required")
 
 
@@ -45,12 +66,9 @@ class Line:
     """One connection, used by one thread at a time. Connects when first used and after each failure."""
 
     def __init__(self, config: RedisConfig, *, timeout_s: float | None = None) -> None:
-        self._config = config
-        kwargs = _arguments(config)
-        kwargs["socket_timeout"] = timeout_s or config.timeout_s
-        kind = kwargs.pop("connection_class", redis_connection.Connection)
-        kwargs["retry"] = redis_retry.Retry(redis_backoff.NoBackoff(), 0)
-        self._connection: Any = kind(**kwargs)
+        self._place = _place(config)
+        self._timeout_s = timeout_s or config.timeout_s
+        self._connection = self._made(self._place.first)
 
     def request(self, ops: Sequence[Op[Any]], *, atomic: bool = False) -> list[Any]:
         """Send requests in one trip; return their replies, an exception standing in the place of a refused one.
@@ -74,7 +92,8 @@ class Line:
     def send(self, ops: Sequence[Op[Any]], *, atomic: bool = False, by_text: bool = False) -> None:
         """Send requests without waiting for their replies; see `request`."""
         try:
-            self._connection.connect()
+            if not self.connected:
+                self._place = drive(opening(self._place), self)
             commands = [packed(op, by_text=atomic or by_text) for op in ops]
             if atomic:
                 commands = [("MULTI",), *commands, ("EXEC",)]
@@ -85,6 +104,21 @@ class Line:
     def receive(self, ops: Sequence[Op[Any]]) -> list[Any]:
         """Read the replies of what `send` sent; see `request`."""
         return [decoded(op, self._read()) for op in ops]
+
+    def run(self, step: Dial | Op[Any]) -> Any:
+        """Take a step of `opening`."""
+        try:
+            if isinstance(step, Dial):
+                self.close()
+                self._connection = self._made(step.arguments)
+                return self._connection.connect()
+            self._connection.send_packed_command(self._connection.pack_commands([packed(step)]), check_health=False)
+        except BaseException as error:
+            raise self._failed(error) from error
+        reply = self._read()
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     def fileno(self) -> int:
         """Return the socket's number, for a selector; redis-py has no public name for it."""
@@ -107,6 +141,12 @@ class Line:
     def close(self) -> None:
         """Close the socket; the next request opens another."""
         self._connection.disconnect()
+
+    def _made(self, arguments: Mapping[str, Any]) -> Any:
+        kind = arguments.get("connection_class", redis_connection.Connection)
+        retry = redis_retry.Retry(redis_backoff.NoBackoff(), 0)
+        given = {name: value for name, value in arguments.items() if name != "connection_class"}
+        return _connection(kind, {**given, "socket_timeout": self._timeout_s, "retry": retry})
 
     def _receive_transaction(self, ops: Sequence[Op[Any]]) -> list[Any]:
         queued = [self._read() for _ in range(len(ops) + 1)]
@@ -134,10 +174,8 @@ class AsyncLine:
     """See `Line`: the same on an event loop."""
 
     def __init__(self, config: RedisConfig) -> None:
-        kwargs = _arguments(config)
-        kind = _ASYNC_KINDS[kwargs.pop("connection_class", redis_connection.Connection).__name__]
-        kwargs["retry"] = redis_asyncio_retry.Retry(redis_backoff.NoBackoff(), 0)
-        self._connection: Any = getattr(redis_asyncio, kind)(**kwargs)
+        self._place = _place(config)
+        self._connection = self._made(self._place.first)
 
     async def request(self, ops: Sequence[Op[Any]], *, atomic: bool = False) -> list[Any]:
         """See `Line.request`."""
@@ -155,6 +193,24 @@ class AsyncLine:
                 replies[at] = decoded(ops[at], await self._read())
         return replies
 
+    async def run(self, step: Dial | Op[Any]) -> Any:
+        """See `Line.run`."""
+        try:
+            if isinstance(step, Dial):
+                await self.close()
+                self._connection = self._made(step.arguments)
+                return await self._connection.connect()
+            await self._connection.send_packed_command(
+                self._connection.pack_commands([packed(step)]), check_health=False
+            )
+        except BaseException as error:
+            await self.close()
+            raise translate(error) from error
+        reply = await self._read()
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
     @property
     def stale(self) -> bool:
         """See `Line.stale`."""
@@ -165,9 +221,16 @@ class AsyncLine:
         """See `Line.close`."""
         await self._connection.disconnect(nowait=True)
 
+    def _made(self, arguments: Mapping[str, Any]) -> Any:
+        kind = _ASYNC_KINDS[arguments.get("connection_class", redis_connection.Connection).__name__]
+        retry = redis_asyncio_retry.Retry(redis_backoff.NoBackoff(), 0)
+        given = {name: value for name, value in arguments.items() if name != "connection_class"}
+        return _connection(getattr(redis_asyncio, kind), {**given, "retry": retry})
+
     async def _send(self, commands: Sequence[tuple[Any, ...]]) -> None:
         try:
-            await self._connection.connect()
+            if not self._connection.is_connected:
+                self._place = await adrive(opening(self._place), self)
             await self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
         except BaseException as error:
             await self.close()
@@ -242,6 +305,8 @@ def translate(error: BaseException) -> BaseException:
         return StoreError(f"Redis refused the login: {text}; check user and password of the URL")
     if isinstance(error, redis_errors.NoScriptError):
         return _UnknownScriptError(text)
+    if isinstance(error, redis_errors.MovedError) or text.startswith("MOVED "):
+        return MovedError(text)
     if isinstance(error, redis_errors.ResponseError):
         if "WRONGTYPE" in text:
             return WrongTypeError(text)
@@ -255,24 +320,26 @@ def translate(error: BaseException) -> BaseException:
     return error
 
 
-def _arguments(config: RedisConfig) -> dict[str, Any]:
+def _place(config: RedisConfig) -> Place:
     try:
-        found = dict(redis_connection.parse_url(config.url))  # type: ignore[no-untyped-call]
+        return read(config)
     except ValueError as error:
         raise ConfigError(
             f"{shown(config.url)} is no Redis URL: {error}; write redis://HOST:PORT/DB, rediss:// for TLS, "
-            "or unix:///path/to/socket?db=DB"
+            "redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DB, or unix:///path/to/socket?db=DB"
         ) from None
-    if found.get("connection_class") is not redis_connection.UnixDomainSocketConnection:
-        found.setdefault("socket_keepalive", True)
-    found.setdefault("socket_timeout", config.timeout_s)
-    found.setdefault("socket_connect_timeout", config.connect_timeout_s)
-    return {**found, "protocol": 2, "decode_responses": False}
+
+
+def _connection(kind: Any, arguments: Mapping[str, Any]) -> Any:
+    try:
+        return kind(**arguments)
+    except TypeError as error:
+        raise ConfigError(f"the URL of Redis has an option that redis-py does not know: {error}") from None
 
 
 def shown(url: str) -> str:
     """Return a URL that may be printed: without its password."""
-    url = re.sub(r"(?<=[?&]password=)[^&]*", "***", url)
+    url = re.sub(r"([?&]\w*password=)[^&]*", r"\1***", url)
     head, at, tail = url.rpartition("@")
     if not at:
         return url
