@@ -332,9 +332,11 @@ def _place(config: RedisConfig) -> Place:
 
 def _connection(kind: Any, arguments: Mapping[str, Any]) -> Any:
     try:
-        return kind(**arguments)
+        made = kind(**arguments)
     except TypeError as error:
         raise ConfigError(f"the URL of Redis has an option that redis-py does not know: {error}") from None
+    made.driver_info = made.lib_name = made.lib_version = None  # or it tells them to Redis: two trips, and a right each
+    return made
 
 
 def shown(url: str) -> str:
