@@ -52,9 +52,9 @@ EventName = Literal["startup", "quiet", "shutdown", "heartbeat", "death", "error
 class RedisJobs:
     """An app: the jobs that share one Redis.
 
-    `url` is `redis://`, `rediss://` or `unix://`; without one `REDISJOBS_URL`, then `REDIS_URL`, then a private
-    server of this machine that is started when it is first needed (`redisjobs.store.embedded`). Nothing connects
-    before it must.
+    `url` is `redis://`, `rediss://`, `unix://` or, of sentinels, `redis+sentinel://`; without one `REDISJOBS_URL`, then
+    `REDIS_URL`, then a private server of this machine that is started when it is first needed
+    (`redisjobs.store.embedded`). Nothing connects before it must.
 
     The settings are those of `AppConfig`.
 
@@ -276,7 +276,7 @@ class RedisJobs:
     @property
     def redis(self) -> RedisConfig:
         """Where Redis is; starts the private server if nothing else was named."""
-        return RedisConfig(self.url, timeout_s=self.config.timeout_s)
+        return RedisConfig(self.url, timeout_s=self.config.timeout_s, namespace=self.config.namespace)
 
     @property
     def url(self) -> str:

@@ -28,13 +28,16 @@ PREFIX = "REDISJOBS_"
 class RedisConfig(Struct, frozen=True):
     """Where Redis is and how long to wait for it.
 
-    `url` is `redis://`, `rediss://` (TLS) or `unix://`, with user, password and database as redis-py reads them.
-    `client_name`: what Redis calls the connections, in CLIENT LIST; a worker's bear its identity.
+    `url` is `redis://`, `rediss://` (TLS) or `unix://`, with user, password and database as redis-py reads them;
+    `redis+sentinel://` and `rediss+sentinel://` name sentinels and the master that they watch. `namespace` is that of
+    our keys: in a cluster it decides on the node. `client_name`: what Redis calls the connections, in CLIENT LIST; a
+    worker's bear its identity.
     """
 
     url: str
     timeout_s: float = 5.0
     connect_timeout_s: float = 3.0
+    namespace: str = ""
     client_name: str = ""
 
 

@@ -53,7 +53,7 @@ def _with_options(command: F, *, hidden: bool) -> F:
     wire_help = "Whose times to write: sidekiq7 where Sidekiq 6 or 7 shares the Redis."
     wire_option = click.option("--wire", type=wires, help=wire_help, hidden=hidden, **kept)
     namespace_option = click.option("--namespace", metavar="NAME", help="Prefix of all keys.", hidden=hidden, **kept)
-    url_help = "Redis: redis://, rediss:// or unix://."
+    url_help = "Redis: redis://, rediss://, unix:// or redis+sentinel://HOST,HOST/MASTER."
     url_option = click.option("--url", metavar="URL", help=url_help, hidden=hidden, **kept)
     return url_option(namespace_option(wire_option(json_option(command))))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import select
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -18,7 +18,10 @@ from redisjobs import clock
 from redisjobs.config import RedisConfig
 from redisjobs.errors import ConfigError, StoreError, StoreUnavailableError, WrongTypeError
 from redisjobs.lazy import LazyModule
+from redisjobs.store.drive import adrive, drive
 from redisjobs.store.op import Op
+from redisjobs.store.opening import Dial, MovedError, opening
+from redisjobs.store.place import Place, read
 from redisjobs.store.scripts import script
 
 if TYPE_CHECKING:
@@ -45,10 +48,12 @@ else:
 
 # Errors that pass: by the code that redis-py leaves in the text, or by the class that it makes of the code.
 _PASSING = (
-    *("READONLY", "OOM ", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"),
-    *("BUSY ", "max number of clients"),
+    *("READONLY", "OOM ", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "ASK "),
+    *("UNBLOCKED", "BUSY ", "max number of clients"),
 )
-_PASSING_CLASSES = ("ReadOnlyError", "OutOfMemoryError", "MasterDownError", "ClusterDownError", "TryAgainError")
+_PASSING_CLASSES = (
+    *("ReadOnlyError", "OutOfMemoryError", "MasterDownError", "ClusterDownError", "TryAgainError", "AskError"),
+)
 _PIECE_BYTES = 1 << 16
 _LOGIN = ("NOAUTH", "WRONGPASS", "invalid password", "invalid username-password", "Authentication required")
 
@@ -57,13 +62,9 @@ class Line:
     """One connection, used by one thread at a time. Connects when first used and after each failure."""
 
     def __init__(self, config: RedisConfig, *, timeout_s: float | None = None) -> None:
-        self._config = config
+        self._place = _place(config)
         self._timeout_s = timeout_s or config.timeout_s
-        kwargs = _arguments(config)
-        kwargs["socket_timeout"] = self._timeout_s
-        kind = kwargs.pop("connection_class", redis_connection.Connection)
-        kwargs["retry"] = redis_retry.Retry(redis_backoff.NoBackoff(), 0)
-        self._connection: Any = kind(**kwargs)
+        self._connection = self._made(self._place.first)
         self._socket: Any = None
         self._reader: Any = None
         self._poll = select.poll()
@@ -91,7 +92,7 @@ class Line:
         """Send requests without waiting for their replies; see `request`."""
         try:
             if self._socket is None:
-                self._open()
+                self._place = drive(opening(self._place), self)
             self._socket.sendall(message(ops, atomic=atomic, by_text=by_text))
         except BaseException as error:
             raise self._failed(error) from error
@@ -99,6 +100,19 @@ class Line:
     def receive(self, ops: Sequence[Op[Any]]) -> list[Any]:
         """Read the replies of what `send` sent; see `request`."""
         return [decoded(op, self._read()) for op in ops]
+
+    def run(self, step: Dial | Op[Any]) -> Any:
+        """Take a step of `opening`."""
+        try:
+            if isinstance(step, Dial):
+                return self._dial(step.arguments)
+            self._socket.sendall(packed(step))
+        except BaseException as error:
+            raise self._failed(error) from error
+        reply = self._read()
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     def fileno(self) -> int:
         """Return the socket's number, for a selector."""
@@ -119,7 +133,15 @@ class Line:
         self._socket = None
         self._connection.disconnect()
 
-    def _open(self) -> None:
+    def _made(self, arguments: Mapping[str, Any]) -> Any:
+        kind = arguments.get("connection_class", redis_connection.Connection)
+        retry = redis_retry.Retry(redis_backoff.NoBackoff(), 0)
+        given = {name: value for name, value in arguments.items() if name != "connection_class"}
+        return _connection(kind, {**given, "socket_timeout": self._timeout_s, "retry": retry})
+
+    def _dial(self, arguments: Mapping[str, Any]) -> None:
+        self.close()
+        self._connection = self._made(arguments)
         self._connection.connect()
         self._socket = self._connection._sock  # redis-py has no public name for it
         self._reader = hiredis.Reader(replyError=_refusal)
@@ -178,10 +200,8 @@ class AsyncLine:
     def __init__(self, config: RedisConfig) -> None:
         self._timeout_s = config.timeout_s
         self._connecting_s = config.connect_timeout_s + config.timeout_s
-        kwargs = {**_arguments(config), "socket_timeout": None}  # a timer for each reply would cost more than the reply
-        kind = _ASYNC_KINDS[kwargs.pop("connection_class", redis_connection.Connection).__name__]
-        kwargs["retry"] = redis_asyncio_retry.Retry(redis_backoff.NoBackoff(), 0)
-        self._connection: Any = getattr(redis_asyncio, kind)(**kwargs)
+        self._place = _place(config)
+        self._connection = self._made(self._place.first)
         self._refused = False
 
     async def carry(self, requests: Sequence[Request]) -> None:
@@ -212,13 +232,36 @@ class AsyncLine:
         self._refused = False
         await self._connection.disconnect(nowait=True)
 
+    async def run(self, step: Dial | Op[Any]) -> Any:
+        """See `Line.run`."""
+        try:
+            async with asyncio.timeout(self._connecting_s):
+                if isinstance(step, Dial):
+                    await self.close()
+                    self._connection = self._made(step.arguments)
+                    return await self._connection.connect()
+                await self._connection.send_packed_command([packed(step)], False)
+                reply = await self._read()
+        except BaseException as error:
+            await self.close()
+            raise translate(error) from error
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def _made(self, arguments: Mapping[str, Any]) -> Any:
+        kind = _ASYNC_KINDS[arguments.get("connection_class", redis_connection.Connection).__name__]
+        retry = redis_asyncio_retry.Retry(redis_backoff.NoBackoff(), 0)
+        given = {name: value for name, value in arguments.items() if name != "connection_class"}
+        # no socket_timeout: a timer for each reply would cost more than the reply
+        return _connection(getattr(redis_asyncio, kind), {**given, "socket_timeout": None, "retry": retry})
+
     async def _connect(self) -> None:
         reader = self._connection._reader
         if reader is not None and (reader.at_eof() or reader.exception() is not None):
             await self.close()  # Redis was restarted since: that is no outage now
         if not self._connection.is_connected:
-            async with asyncio.timeout(self._connecting_s):
-                await self._connection.connect()
+            self._place = await adrive(opening(self._place), self)
 
     async def _read(self) -> Any:
         try:
@@ -298,6 +341,8 @@ def translate(error: BaseException) -> BaseException:
         return StoreError(f"Redis refused the login: {text}; check user and password of the URL")
     if isinstance(error, redis_errors.NoScriptError):
         return UnknownScriptError(text)
+    if isinstance(error, redis_errors.MovedError) or text.startswith("MOVED "):
+        return MovedError(text)
     if isinstance(error, redis_errors.ResponseError):
         if "WRONGTYPE" in text:
             return WrongTypeError(text)
@@ -311,26 +356,28 @@ def translate(error: BaseException) -> BaseException:
     return error
 
 
-def _arguments(config: RedisConfig) -> dict[str, Any]:
+def _place(config: RedisConfig) -> Place:
     try:
-        found = dict(redis_connection.parse_url(config.url))  # type: ignore[no-untyped-call]
+        return read(config)
     except ValueError as error:
         raise ConfigError(
             f"{shown(config.url)} is no Redis URL: {error}; write redis://HOST:PORT/DB, rediss:// for TLS, "
-            "or unix:///path/to/socket?db=DB"
+            "redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DB, or unix:///path/to/socket?db=DB"
         ) from None
-    if found.get("connection_class") is not redis_connection.UnixDomainSocketConnection:
-        found.setdefault("socket_keepalive", True)
-    found.setdefault("socket_timeout", config.timeout_s)
-    found.setdefault("socket_connect_timeout", config.connect_timeout_s)
-    if config.client_name:
-        found["client_name"] = config.client_name
-    return {**found, "protocol": 2, "decode_responses": False}
+
+
+def _connection(kind: Any, arguments: Mapping[str, Any]) -> Any:
+    try:
+        made = kind(**arguments)
+    except TypeError as error:
+        raise ConfigError(f"the URL of Redis has an option that redis-py does not know: {error}") from None
+    made.driver_info = made.lib_name = made.lib_version = None  # or it tells them to Redis: two trips, and a right each
+    return made
 
 
 def shown(url: str) -> str:
     """Return a URL that may be printed: without its password."""
-    url = re.sub(r"(?<=[?&]password=)[^&]*", "***", url)
+    url = re.sub(r"([?&]\w*password=)[^&]*", r"\1***", url)
     head, at, tail = url.rpartition("@")
     if not at:
         return url

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from redisjobs.store.op import Steps
-from redisjobs.store.stores import AsyncStore, BlockingStore
 
 T = TypeVar("T")
+
+
+class Store(Protocol):
+    """What sends a request and waits for its reply."""
+
+    def run(self, wanted: Any, /) -> Any: ...
+
+
+class AStore(Protocol):
+    """See `Store`."""
+
+    async def run(self, wanted: Any, /) -> Any: ...
 
 
 def no_job() -> Any:
@@ -21,7 +32,7 @@ async def no_ajob() -> Any:
     return None
 
 
-def drive(steps: Steps[T], store: BlockingStore, perform: Callable[[], Any] = no_job) -> T:
+def drive(steps: Steps[T], store: Store, perform: Callable[[], Any] = no_job) -> T:
     """Run `steps` to the end and return their result; what they do not catch is raised."""
     try:
         wanted = next(steps)
@@ -36,7 +47,7 @@ def drive(steps: Steps[T], store: BlockingStore, perform: Callable[[], Any] = no
         return end.value  # type: ignore[no-any-return]
 
 
-async def adrive(steps: Steps[T], store: AsyncStore, perform: Callable[[], Awaitable[Any]] = no_ajob) -> T:
+async def adrive(steps: Steps[T], store: AStore, perform: Callable[[], Awaitable[Any]] = no_ajob) -> T:
     """See `drive`."""
     try:
         wanted = next(steps)

@@ -14,7 +14,8 @@
 | `paused` | set | names of queues that nobody may take from | inspector | - |
 
 All of the above are Sidekiq's (spec: sidekiq.md 2); below are ours. The braces put each into the cluster
-slot of the key that stands in them, its namespace included.
+slot of the key that stands in them, its namespace included. In a Redis Cluster the namespace itself has braces
+(`{jobs}`): being the first ones they count, so that all keys are in one slot.
 
 | key | type | content | written by | TTL |
 |---|---|---|---|---|
