@@ -217,9 +217,12 @@ class AsyncLine:
         reader = self._connection._reader
         return reader is not None and (reader.at_eof() or reader.exception() is not None)
 
-    async def close(self) -> None:
-        """See `Line.close`."""
-        await self._connection.disconnect(nowait=True)
+    async def close(self, *, wait: bool = False) -> None:
+        """See `Line.close`; `wait` for the end of it too: TLS says goodbye, which takes a loop that runs."""
+        try:
+            await self._connection.disconnect(nowait=not wait)
+        except redis_errors.TimeoutError:
+            pass
 
     def _made(self, arguments: Mapping[str, Any]) -> Any:
         kind = _ASYNC_KINDS[arguments.get("connection_class", redis_connection.Connection).__name__]

@@ -122,7 +122,7 @@ class AsyncStore:
         """Close this event loop's connections that nobody uses."""
         _, free = self._lines()
         while free:
-            await free.pop().close()
+            await free.pop().close(wait=True)
 
     async def _patiently(self, ops: Sequence[Op[Any]], atomic: bool) -> list[Any]:
         pauses = _Pauses(self._patience_s)
