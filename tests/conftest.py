@@ -15,7 +15,7 @@ def session_redis() -> Iterator[RealRedis]:
     """The server of this session; tests ask for `redis`, which is this one with an empty database."""
     if find_binary() is None:
         pytest.exit(
-            "no redis-server or valkey-server on PATH: the tests need a real one. "
+            "no redis-server or valkey-server on PATH, or REDISJOBS_TEST_SERVER is none: the tests need a real one. "
             "Install it (`apt-get install redis-server`), or let `scripts/test` do so.",
             returncode=3,
         )

@@ -227,10 +227,13 @@ class AsyncLine:
         if self._refused:  # by a replica, or a server that is full: look again who is master
             await self.close()
 
-    async def close(self) -> None:
-        """See `Line.close`."""
+    async def close(self, *, wait: bool = False) -> None:
+        """See `Line.close`; `wait` for the end of it too: TLS says goodbye, which takes a loop that runs."""
         self._refused = False
-        await self._connection.disconnect(nowait=True)
+        try:
+            await self._connection.disconnect(nowait=not wait)
+        except redis_errors.TimeoutError:
+            pass
 
     async def run(self, step: Dial | Op[Any]) -> Any:
         """See `Line.run`."""

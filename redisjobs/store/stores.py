@@ -205,7 +205,7 @@ class _Lines:
         if given_up:
             await asyncio.wait(given_up)
         while self._free:
-            await self._free.pop().close()
+            await self._free.pop().close(wait=True)
 
     def _flush(self) -> None:
         self._flushing = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -14,8 +13,9 @@ from typing import Any
 import pytest
 
 from redisjobs import Kill, RedisJobs, StoreError, StoreUnavailableError
+from redisjobs.cli import main
 from tests.support.eventually import eventually
-from tests.support.fleet import ROOT, Fleet, command
+from tests.support.fleet import Fleet
 from tests.support.real_redis import RealRedis, free_port
 
 DOCS = Path(__file__).parents[2] / "docs" / "redis.md"
@@ -176,7 +176,8 @@ def test_a_worker_needs_no_more_rights(
     eventually(lambda: len(list(app.dead)) == 1, _DEADLINE_S, "the poison pill was not buried")
     live(app)
     for words in (*LOOKS, *CHANGES):
-        cli(url, namespace, words)
+        options = ["--url", url, *(["--namespace", namespace] if namespace else [])]
+        assert main.run([*words.split(), *options]) == 0, words
     for process in app.processes:
         process.quiet()
     eventually(lambda: "quiet" in worker.log, _DEADLINE_S)
@@ -227,20 +228,6 @@ CHANGES = (
     "dead clear --yes",
     "queue default clear --yes",
 )
-
-
-def cli(url: str, namespace: str, words: str) -> None:
-    """Run the installed command."""
-    done = subprocess.run(
-        [command(), *words.split(), *(["--namespace", namespace] if namespace else [])],
-        env={**os.environ, "REDISJOBS_URL": url},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_DEADLINE_S,
-    )
-    assert done.returncode == 0, (words, done.stderr)
 
 
 def refused(server: RealRedis) -> list[Any]:

@@ -5,6 +5,7 @@ It listens on a Unix socket in a folder of its own and on a free port of the loo
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
@@ -31,7 +32,10 @@ Value: TypeAlias = Text | Sequence[Text] | set[Any] | Mapping[Any, Any]
 
 
 def find_binary() -> str | None:
-    """Return the path of a server's program, if there is one."""
+    """Return the path of a server's program, if there is one: REDISJOBS_TEST_SERVER, else what is on PATH."""
+    named = os.environ.get("REDISJOBS_TEST_SERVER")
+    if named:
+        return shutil.which(named)
     return shutil.which("redis-server") or shutil.which("valkey-server")
 
 
