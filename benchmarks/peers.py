@@ -38,7 +38,10 @@ return left
 
 @dataclass(frozen=True)
 class Peer:
-    """One who takes Sidekiq's payloads. `job` is the no-op's name on the wire, `about` its versions."""
+    """One who takes Sidekiq's payloads. `job` is the no-op's name on the wire, `about` its versions.
+
+    `more` are options of its worker, `wrapped` a program that is given the whole command.
+    """
 
     name: str
     about: str
@@ -46,13 +49,14 @@ class Peer:
     command: tuple[str, ...]
     generation: str = ""
     more: tuple[str, ...] = ()
+    wrapped: tuple[str, ...] = ()
 
     def worker(self, threads: int, queues: Sequence[str] = (QUEUE,), folder: Path | None = None) -> list[str]:
         """Return the command of a worker process; `folder` is one that its jobs may write to."""
         listen = ["-c", str(threads), *(word for queue in queues for word in ("-q", queue)), *self.more]
         if not self.generation:
-            return [*self.command, *listen]
-        return [*_in_ruby(self.generation, folder), *self.command, *listen]
+            return [*self.wrapped, *self.command, *listen]
+        return [*self.wrapped, *_in_ruby(self.generation, folder), *self.command, *listen]
 
     def fill(self, server: PrivateRedis, count: int) -> None:
         """Have this many no-ops wait in the queue."""
@@ -94,8 +98,6 @@ def _find(name: str) -> Peer:
             peer = _ours(name)
             words = tuple(word for word in peer.command if word != QUIET_JOBS)
             return replace(peer, command=words, about=f"{peer.about}, with its log of jobs, to a file")
-        case "ours-x2":
-            return _ours(name)
         case "bare":
             command = (sys.executable, str(ROOT / "benchmarks" / "bare.py"))
             return Peer(name, f"the bare loop, Python {platform.python_version()}", "Noop", command)

@@ -27,7 +27,7 @@ print(version({name!r}) + ", redis-py " + version("redis") + ", Python " + platf
 
 @dataclass(frozen=True)
 class PythonPeer:
-    """One with a wire of its own. `left` is Lua that counts its unfinished jobs; `share` of the others' jobs it gets."""
+    """One with a wire of its own: `left` is Lua that counts its unfinished jobs, `share` how many of ours it gets."""
 
     name: str
     command: str

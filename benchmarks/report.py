@@ -32,7 +32,7 @@ def markdown(groups: Sequence[Group]) -> str:
 def rows(group: Group) -> list[tuple[str, ...]]:
     """Return the cells of a group, line by line."""
     first, *more = group.figures
-    found = []
+    found: list[tuple[str, ...]] = []
     for peer, runs in group.runs.items():
         middle, values = medians(runs), [run[first.key] for run in runs]
         spread = f"{min(values):{first.form}}..{max(values):{first.form}}"

@@ -26,7 +26,7 @@ async def pace(module: Any, jobs: int) -> None:
     """Send by the clock: a late job does not delay the next."""
     begin = time.perf_counter()
     for index in range(jobs):
-        time.sleep(max(0.0, begin + index * EVERY_S - time.perf_counter()))
+        await asyncio.sleep(max(0.0, begin + index * EVERY_S - time.perf_counter()))
         await run(module.push(index, time.time()))
 
 
