@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
+from statistics import fmean
 from subprocess import Popen
 from typing import cast
 
@@ -138,10 +139,9 @@ def weigh(
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
     """Return the slope of the straight line that is nearest to these points by least squares."""
-    middle_x, middle_y = (sum(values) / len(points) for values in zip(*points, strict=True))
+    middle_x, middle_y = (fmean(values) for values in zip(*points, strict=True))
     over = sum((x - middle_x) * (y - middle_y) for x, y in points)
-    square: float = sum((x - middle_x) ** 2 for x, _ in points)
-    return over / square
+    return float(over / sum((x - middle_x) ** 2 for x, _ in points))
 
 
 def measure(settings: Settings) -> list[Group]:

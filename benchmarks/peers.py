@@ -20,6 +20,7 @@ from benchmarks.jobs import QUEUE
 from benchmarks.runs import Settings
 from benchmarks.support import ROOT, BenchmarkError, PrivateRedis
 
+OLDER = ("sidekiq7", "sidekiq6", "sidekiq6-nojit")
 QUIET_JOBS = "--no-job-log"
 RUBY_FILES = ROOT / "benchmarks" / "ruby"
 RUBY_PEERS = ROOT / "scripts" / "ruby-peers"
@@ -58,6 +59,13 @@ class Peer:
             return [*self.wrapped, *self.command, *listen]
         return [*self.wrapped, *_in_ruby(self.generation, folder), *self.command, *listen]
 
+    def producer(self) -> list[str]:
+        """Return the command of a process that enqueues; `benchmarks/producer.py` says what it is to be told."""
+        if not self.generation:
+            return [sys.executable, "-m", "benchmarks.producer"]
+        ruby = self.command[: self.command.index("-S")]
+        return [*_in_ruby(self.generation), *ruby, str(RUBY_FILES / "producer.rb")]
+
     def fill(self, server: PrivateRedis, count: int) -> None:
         """Have this many no-ops wait in the queue."""
         jobs.fill(server, self.job, count)
@@ -80,9 +88,9 @@ class Peer:
 def find(settings: Settings, *names: str) -> list[Peer]:
     """Look up those of these peers that take part, and have the report name their versions.
 
-    Raises BenchmarkError for one that is unknown or not installed.
+    Older generations of Sidekiq take part if they were asked for. Raises BenchmarkError for one that is unknown or not installed.
     """
-    found = [_find(name) for name in settings.some(" ".join(names))]
+    found = [_find(name) for name in settings.some(names, also=OLDER)]
     for peer in found:
         settings.note(f"{peer.name}: {peer.about}")
     return found

@@ -48,14 +48,18 @@ class PythonPeer:
         """Have its own client enqueue this many no-ops."""
         self.send(server, "fill", count)
 
-    def send(self, server: PrivateRedis, way: str, count: int) -> float:
-        """Have its own client enqueue; return the seconds that it took. Raises BenchmarkError if it cannot."""
+    def send(self, server: PrivateRedis, way: str, count: int) -> tuple[float, float]:
+        """Have its own client enqueue; return the seconds and the CPU seconds that it took.
+
+        Raises BenchmarkError if it cannot.
+        """
         command = [str(bin_folder(self.name) / "python"), str(FILES / "send.py"), f"{self.name}_jobs", way, str(count)]
         env = environment(server.url, self.environment(1))
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=FILL_S, check=False)
         if done.returncode != 0:
             raise BenchmarkError(f"{self.name} cannot enqueue: {done.stderr[-2000:]}")
-        return float(done.stdout)
+        took_s, spent_s = done.stdout.split()
+        return float(took_s), float(spent_s)
 
     def counter(self, server: PrivateRedis) -> Callable[[], int]:
         """Return a function that counts the jobs that are not finished."""
@@ -94,7 +98,7 @@ PEERS = (
 
 def find(settings: Settings, *names: str) -> list[PythonPeer]:
     """Look up those of these peers that take part. Raises BenchmarkError for one that is not installed."""
-    wanted = settings.some(" ".join(names or (peer.name for peer in PEERS)))
+    wanted = settings.some(names or [peer.name for peer in PEERS])
     found = [peer for peer in PEERS if peer.name in wanted]
     for peer in found:
         settings.note(f"{peer.name}: {_version(peer.name)}; {peer.command.format(threads=settings.threads, url='URL')}")

@@ -119,6 +119,8 @@ def finish(
         except BenchmarkError as error:  # a peer is missing, or the like
             tell(f"broke: {error}")
             settings.broken.append(str(error).partition("\n")[0])
+    absent = set(settings.peers).difference(*(group.runs for group in groups))
+    settings.broken.extend(f"{name} took no part" for name in sorted(absent))
     found = as_json(groups, settings)
     text = "\n".join([*(f"- {line}" for line in settings.about), "", markdown(groups)])
     text += "".join(f"\n- broke: {line}" for line in settings.broken)

@@ -66,9 +66,9 @@ class Settings:
             self.about.append(line)
             tell(line)
 
-    def some(self, peers: str) -> list[str]:
-        """Return those of these names, set apart by blanks, that are to take part: all, if none were chosen."""
-        return [name for name in peers.split() if not self.peers or name in self.peers]
+    def some(self, peers: Sequence[str], also: Sequence[str] = ()) -> list[str]:
+        """Return those of these peers that are to take part: all if none were chosen, `also` only if they were."""
+        return [name for name in (*peers, *also) if name in (self.peers or peers)]
 
 
 def in_turns(cases: Sequence[Case], figures: Sequence[Figure], settings: Settings) -> list[Group]:

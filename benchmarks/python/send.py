@@ -1,6 +1,6 @@
 """Enqueue with a Python peer's own client.
 
-python send.py MODULE fill JOBS        no-ops, as fast as it can; prints the seconds that it took
+python send.py MODULE fill JOBS        no-ops, as fast as it can; prints its seconds and CPU seconds
 python send.py MODULE pace JOBS        one each 10 ms, with the time at which it was sent
 """
 
@@ -33,9 +33,9 @@ async def pace(module: Any, jobs: int) -> None:
 async def main() -> None:
     name, way, jobs = sys.argv[1:]
     module = importlib.import_module(name)
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     await (run(module.fill(int(jobs))) if way == "fill" else pace(module, int(jobs)))
-    print(time.perf_counter() - began)
+    print(time.perf_counter() - began, time.process_time() - cpu)
 
 
 asyncio.run(main())
