@@ -88,7 +88,9 @@ class Peer:
 def find(settings: Settings, *names: str) -> list[Peer]:
     """Look up those of these peers that take part, and have the report name their versions.
 
-    Older generations of Sidekiq take part if they were asked for. Raises BenchmarkError for one that is unknown or not installed.
+    Older generations of Sidekiq take part if they were asked for.
+
+    Raises BenchmarkError for one that is not installed.
     """
     found = [_find(name) for name in settings.some(names, also=OLDER)]
     for peer in found:
