@@ -36,6 +36,7 @@ IDLE = (Figure("rss_mib", "MiB", ".1f"),)
 WAITING = (Figure("rss_mib", "MiB", ".1f"), Figure("gained_mib", "MiB more than idle", ".1f"))
 GROWTH = (
     Figure("slope", "bytes/job after the first 100,000", "+.3f"),
+    Figure("late_slope", "in the second half", "+.3f"),
     Figure("settled_mib", "MiB after 100,000", ".1f"),
     Figure("end_mib", "MiB at the end", ".1f"),
     Figure("most_mib", "MiB at most", ".1f"),
@@ -83,6 +84,7 @@ def growth(peer: Peer, jobs: int, threads: int) -> Run:
         raise BenchmarkError(f"{peer.name} was done before it could be weighed five times; give it more jobs")
     return {
         "slope": slope(settled),
+        "late_slope": slope(settled[len(settled) // 2 :]),
         "settled_mib": settled[0][1] / MIB,
         "end_mib": points[-1][1] / MIB,
         "most_mib": max(size for _, size in points) / MIB,
