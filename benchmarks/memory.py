@@ -35,10 +35,10 @@ LONG_S = 3600.0
 IDLE = (Figure("rss_mib", "MiB", ".1f"),)
 WAITING = (Figure("rss_mib", "MiB", ".1f"), Figure("gained_mib", "MiB more than idle", ".1f"))
 GROWTH = (
-    Figure("slope", "bytes/job after the first 100,000", "+.3f"),
-    Figure("late_slope", "in the second half", "+.3f"),
-    Figure("settled_mib", "MiB after 100,000", ".1f"),
     Figure("end_mib", "MiB at the end", ".1f"),
+    Figure("settled_mib", "MiB after 100,000", ".1f"),
+    Figure("slope", "bytes/job from there on", "+.3f"),
+    Figure("late_slope", "bytes/job in the second half", "+.3f"),
     Figure("most_mib", "MiB at most", ".1f"),
     Figure("jobs", "jobs"),
     Figure("jobs_per_s", "jobs/s"),
