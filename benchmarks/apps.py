@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 import time
 from pathlib import Path
 
@@ -34,3 +36,20 @@ def latency_report(path: str) -> None:
     part = Path(f"{path}.part")
     part.write_text(json.dumps(taken))
     part.rename(path)
+
+
+@app.job(queue="bench", name="Nap")
+def nap(seconds: float) -> None:
+    """Wait without using the CPU."""
+    time.sleep(seconds)
+
+
+@app.job(queue="bench", name="Timed")
+def timed(index: int, seconds: float, path: str) -> None:
+    """Wait, and append a line to a file: number, process, thread, start and end."""
+    began = time.time()
+    time.sleep(seconds)
+    line = f"{index} {os.getpid()} {threading.get_ident()} {began:.6f} {time.time():.6f}\n"
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(log, line.encode())
+    os.close(log)

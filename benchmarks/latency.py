@@ -1,65 +1,71 @@
-"""How soon an idle worker starts a job: ours and real Sidekiq, in one run on one machine.
+"""How soon a job is started: by an idle worker, by one that listens to more queues, and by one that is half busy.
 
-    .venv/bin/python benchmarks/latency.py [--jobs 1000] [--rounds 3] [--threads 10] [--queues 0]
+    python -m benchmarks.latency [--rounds 3] [--threads 10] [--peers ours,sidekiq8] [--quick]
 
 It asserts nothing about speed; the exit code is 1 only if something broke. The method is in benchmarks/README.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import secrets
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from math import ceil
-from pathlib import Path
-from statistics import median
+from multiprocessing import get_context
 from subprocess import Popen
-from typing import Any
 
-from peers import QUEUE, Peer, at_least, find, in_turns, options
-from support import (
-    BenchmarkError,
-    PrivateRedis,
-    machine,
-    private_redis,
-    redis_version,
-    running,
-    wait_until,
-    worker_log,
-)
+import redis
 
+from benchmarks import peers, python_peers
+from benchmarks.jobs import QUEUE, payload, push
+from benchmarks.peers import Peer
+from benchmarks.python_peers import PythonPeer
+from benchmarks.report import alone
+from benchmarks.runs import Case, Figure, Group, Run, Settings, in_turns
+from benchmarks.support import PrivateRedis, private_redis, running, wait_until, worker_log
+
+FIGURES = (Figure("p50_ms", "ms p50", ".2f"), Figure("p99_ms", "ms p99", ".2f"), Figure("max_ms", "ms max", ".1f"))
 WARM_UP = 100
 EVERY_S = 0.01
+MORE_QUEUES = 7
+NAP_S = 0.001
+TICK_S = 0.001
 
 
-@dataclass(frozen=True)
-class Picked:
-    """One run of one peer: from just before the push to the first line of the job, in milliseconds."""
-
-    p50_ms: float
-    p99_ms: float
-    max_ms: float
-
-    def __str__(self) -> str:
-        return f"p50 {self.p50_ms:.2f} ms  p99 {self.p99_ms:.2f} ms  max {self.max_ms:.2f} ms"
-
-
-Runs = dict[str, list[Picked]]
-
-
-def pick_up(peer: Peer, jobs: int, threads: int, more_queues: int) -> Picked:
-    """Start a worker on an empty Redis, push one job every 10 ms, and ask it how long each was on its way."""
+def pick_up(peer: Peer, jobs: int, threads: int, more_queues: int = 0, busy: float = 0.0) -> Run:
+    """Push one job every 10 ms and ask the worker how long each was on its way; naps keep a part of it busy."""
     queues = [*(f"idle{number}" for number in range(more_queues)), QUEUE]
     with private_redis() as server, running(peer.worker(threads, queues, server.folder), server) as worker:
         push(server, "Latency", [-1, time.time()])  # also waits for the start
         wait_until(lambda: server.client.llen(f"queue:{QUEUE}") == 0, "the first job", worker, worker_log(server))
-        send(server, jobs)
-        samples = collect(server, worker, jobs)
-    return Picked(percentile(samples, 50) * 1e3, percentile(samples, 99) * 1e3, samples[-1] * 1e3)
+        with napping(server, busy * threads / NAP_S):
+            send(server, jobs)
+        return figures(collect(server, worker, jobs))
+
+
+def pythons(peer: PythonPeer, jobs: int, threads: int) -> Run:
+    """Have a Python peer's own client enqueue one job every 10 ms; its jobs write what they see to a file."""
+    with private_redis() as server:
+        stamps = server.folder / "stamps"
+        stamps.touch()
+        more = peer.environment(threads, stamps)
+        with running(peer.worker(threads, server.url), server, more=more) as worker:
+            peer.send(server, "fill", 1)
+            left = peer.counter(server)
+            wait_until(lambda: left() == 0, "the first job", worker, worker_log(server))
+            peer.send(server, "pace", WARM_UP + jobs)
+            lines: list[str] = []
+
+            def complete() -> bool:
+                lines[:] = stamps.read_text().splitlines()
+                return len(lines) == WARM_UP + jobs
+
+            wait_until(complete, f"{jobs} jobs to be done", worker, worker_log(server))
+    pairs = (line.split() for line in lines)
+    return figures(sorted(float(taken) for index, taken in pairs if int(index) >= WARM_UP))
 
 
 def send(server: PrivateRedis, jobs: int) -> None:
@@ -70,12 +76,33 @@ def send(server: PrivateRedis, jobs: int) -> None:
         push(server, "Latency", [index, time.time()])
 
 
-def push(server: PrivateRedis, job: str, args: list[Any]) -> None:
-    """Push one job with one LPUSH, as the worker's clients would, less the SADD."""
-    now_ms = int(time.time() * 1000)
-    payload = {"retry": False, "queue": QUEUE, "class": job, "args": args, "jid": secrets.token_hex(12)}
-    payload |= {"created_at": now_ms, "enqueued_at": now_ms}
-    server.client.lpush(f"queue:{QUEUE}", json.dumps(payload))
+@contextmanager
+def napping(server: PrivateRedis, per_s: float) -> Iterator[None]:
+    """Have another process push naps into the same queue, evenly, until the block ends; none at a rate of 0."""
+    if not per_s:
+        yield
+        return
+    process = get_context("spawn").Process(target=push_naps, args=(server.url, per_s), daemon=True)
+    process.start()
+    wait_until(lambda: server.client.get("napping") is not None, "naps", server.process, server.folder / "redis.log")
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.join()
+
+
+def push_naps(url: str, per_s: float) -> None:
+    """Push what is due by the clock, each millisecond, until this process is ended."""
+    client = redis.Redis.from_url(url)
+    client.set("napping", 1)
+    begin, pushed = time.perf_counter(), 0
+    while True:
+        due = int((time.perf_counter() - begin) * per_s)
+        if due > pushed:
+            client.lpush(f"queue:{QUEUE}", *(payload("Nap", [NAP_S]) for _ in range(due - pushed)))
+            pushed = due
+        time.sleep(TICK_S)
 
 
 def collect(server: PrivateRedis, worker: Popen[bytes], jobs: int) -> list[float]:
@@ -89,16 +116,22 @@ def collect(server: PrivateRedis, worker: Popen[bytes], jobs: int) -> list[float
             return False
         samples = sorted(taken for index, taken in json.loads(path.read_text()) if index >= WARM_UP)
         if len(samples) < jobs:  # some still ran while it was written
-            ask_for(path)
+            path.unlink()
+            push(server, "LatencyReport", [str(path)])
         return len(samples) == jobs
 
-    def ask_for(path: Path) -> None:
-        path.unlink(missing_ok=True)
-        push(server, "LatencyReport", [str(path)])
-
-    ask_for(path)
+    push(server, "LatencyReport", [str(path)])
     wait_until(complete, f"{jobs} jobs to be reported", worker, worker_log(server))
     return samples
+
+
+def figures(ordered: Sequence[float]) -> Run:
+    """Return what is reported of samples in seconds."""
+    return {
+        "p50_ms": percentile(ordered, 50) * 1e3,
+        "p99_ms": percentile(ordered, 99) * 1e3,
+        "max_ms": ordered[-1] * 1e3,
+    }
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
@@ -106,78 +139,25 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
     return ordered[max(0, ceil(len(ordered) * percent / 100) - 1)]
 
 
-def total(runs: list[Picked]) -> Picked:
-    """Return the median of the rounds' percentiles, and the worst of all."""
-    return Picked(
-        median(run.p50_ms for run in runs), median(run.p99_ms for run in runs), max(run.max_ms for run in runs)
+def measure(settings: Settings) -> list[Group]:
+    """Measure each peer idle, with seven empty queues before the one that gets jobs, and with half its threads busy."""
+    jobs, threads = 300 if settings.quick else 1_000, settings.threads
+    settings.note(
+        f"pick-up: {jobs:,} jobs, one in 10 ms; half busy: {0.5 * threads / NAP_S:,.0f} naps of 1 ms a second"
     )
-
-
-def ratios(runs: Runs) -> dict[str, dict[str, float]]:
-    """Return ours divided by each other: the median of the rounds' ratios, as neighbours share the machine's noise."""
-    ours = runs.get("ours", [])
-    return {
-        f"ours / {name}": {
-            "p50": median(a.p50_ms / b.p50_ms for a, b in zip(ours, other, strict=True)),
-            "p99": median(a.p99_ms / b.p99_ms for a, b in zip(ours, other, strict=True)),
-        }
-        for name, other in runs.items()
-        if ours and name != "ours"
-    }
-
-
-def show(runs: Runs) -> None:
-    """Print a line for each peer, then one for each ratio."""
-    print(f"\n{'over all rounds':<22} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}")
-    for name, each in runs.items():
-        middle = total(each)
-        print(f"{name:<22} {middle.p50_ms:>8.2f} {middle.p99_ms:>8.2f} {middle.max_ms:>8.2f}")
-    for name, against in ratios(runs).items():
-        print(f"{name:<22} {against['p50']:>7.2f}x {against['p99']:>7.2f}x")
-
-
-def report(args: argparse.Namespace, peers: list[Peer], runs: Runs) -> dict[str, Any]:
-    """Return all that was measured, for `--json`."""
-    return {
-        "jobs": args.jobs,
-        "threads": args.threads,
-        "more_queues": args.queues,
-        "machine": machine(),
-        "redis": redis_version(),
-        "peers": {
-            peer.name: {
-                "about": peer.about,
-                "over_all_rounds": asdict(total(runs[peer.name])),
-                "rounds": [asdict(run) for run in runs[peer.name]],
-            }
-            for peer in peers
-        },
-        "ratios": ratios(runs),
-    }
+    compared = peers.find(settings, "ours", "sidekiq8")
+    once = partial(pick_up, jobs=jobs, threads=threads)
+    idle = [Case("pick-up, idle", peer.name, partial(once, peer)) for peer in compared]
+    others = python_peers.find(settings)
+    idle += [Case("pick-up, idle", other.name, partial(pythons, other, jobs, threads)) for other in others]
+    title = f"pick-up, {1 + MORE_QUEUES} queues"
+    queues = [Case(title, peer.name, partial(once, peer, more_queues=MORE_QUEUES)) for peer in compared]
+    busy = [Case("pick-up, half busy", peer.name, partial(once, peer, busy=0.5)) for peer in compared]
+    return in_turns([*idle, *queues, *busy], FIGURES, settings)
 
 
 def main() -> int:
-    parser = options(__doc__.partition("\n")[0], "ours,sidekiq8")
-    parser.add_argument("--jobs", type=at_least(1), default=1_000, help="how many (default: 1000)")
-    parser.add_argument("--queues", type=at_least(0), default=0, help="empty queues to look at first (default: 0)")
-    args = parser.parse_args()
-    names = args.peers.split(",")
-    if not set(names).isdisjoint({"bare", "ours-async"}):
-        parser.error("the jobs that tell their latency are plain functions, and the bare loop has none")
-    out = sys.stderr if args.json else sys.stdout
-    try:
-        peers = find(names)
-        print(f"{args.jobs:,} jobs, one in 10 ms; {1 + args.queues} queues, {args.threads} threads", file=out)
-        print(f"{redis_version()}, loopback TCP, no AOF", file=out)
-        runs = in_turns(peers, args.rounds, lambda peer: pick_up(peer, args.jobs, args.threads, args.queues), out)
-    except BenchmarkError as error:
-        print(f"latency: {error}", file=sys.stderr)
-        return 1
-    if args.json:
-        print(json.dumps(report(args, peers, runs), indent=2))
-    else:
-        show(runs)
-    return 0
+    return alone(__doc__.partition("\n")[0], measure)
 
 
 if __name__ == "__main__":

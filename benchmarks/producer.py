@@ -1,6 +1,6 @@
 """One process that enqueues no-ops with redisjobs; its Ruby twin is benchmarks/ruby/producer.rb.
 
-    python benchmarks/producer.py WAY JOBS THREADS
+    python -m benchmarks.producer WAY JOBS THREADS
 
 It warms up, writes a line, waits for one, enqueues, and writes the seconds and CPU seconds that this took.
 """
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from apps import app, noop
+from benchmarks.apps import app, noop
 
 WARM_UP = 1_000
 COROUTINES = 100

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,21 +63,32 @@ def private_redis() -> Iterator[PrivateRedis]:
 
 
 @contextmanager
-def running(command: list[str], server: PrivateRedis) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a worker against `server` until the block ends, then stop it with TERM and wait for its last writes."""
-    env = environment(server)
-    with worker_log(server).open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+def running(
+    command: Sequence[str], server: PrivateRedis, *, url: str = "", more: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker against `server` until the block ends, then stop it with TERM and wait for its last writes.
+
+    `url` is another way to the server, such as a proxy; `more` is added to the environment.
+    """
+    with worker_log(server).open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment(url or server.url, more),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
     try:
         yield process
     finally:
         _stop(process)
 
 
-def environment(server: PrivateRedis) -> dict[str, str]:
-    """Return the environment of a process that is to use `server` and no setting of the caller's."""
+def environment(url: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's environment without its own settings, for a child that is to use this Redis."""
     env = {name: value for name, value in os.environ.items() if name in OF_THE_PEERS or not name.startswith("REDIS")}
-    return env | {"REDIS_URL": server.url, "REDISJOBS_URL": server.url}
+    return env | {"REDIS_URL": url, "REDISJOBS_URL": url} | dict(more or {})
 
 
 def worker_log(server: PrivateRedis) -> Path:
@@ -126,6 +137,11 @@ def cpu_s(pid: int) -> float:
     for member in family:
         family += children.get(member, [])
     return sum(ticks.get(member, 0) for member in family) / TICKS_PER_S
+
+
+def rss_bytes(pid: int) -> int:
+    """Return the resident memory of one process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def machine() -> str:

@@ -8,6 +8,8 @@ require "sidekiq"
 Sidekiq.configure_server do |config|
   config.logger.level = Logger::WARN
   config[:skip_default_job_logging] = true if config.respond_to?(:[]=)
+  poll_s = ENV["BENCH_POLL_S"]
+  config[:average_scheduled_poll_interval] = Float(poll_s) if poll_s
 end
 
 class Noop
@@ -35,5 +37,28 @@ class LatencyReport
   def perform(path)
     File.write("#{path}.part", JSON.generate(Latency::TAKEN))
     File.rename("#{path}.part", path)
+  end
+end
+
+# Waits without using the CPU.
+class Nap
+  include Sidekiq::Worker
+
+  def perform(seconds)
+    sleep(seconds)
+  end
+end
+
+# Waits, and appends a line to a file: number, process, thread, start and end.
+class Timed
+  include Sidekiq::Worker
+
+  def perform(index, seconds, path)
+    began = Process.clock_gettime(Process::CLOCK_REALTIME)
+    sleep(seconds)
+    ended = Process.clock_gettime(Process::CLOCK_REALTIME)
+    File.open(path, File::WRONLY | File::CREAT | File::APPEND) do |log|
+      log.syswrite(format("%d %d %d %.6f %.6f\n", index, Process.pid, Thread.current.object_id, began, ended))
+    end
   end
 end
