@@ -69,8 +69,8 @@ class Watchdog:
     def limited(self, timeout_s: float, call: Callable[[], T]) -> T:
         """Call; raise JobTimeout in it if it has not returned after `timeout_s` seconds.
 
-        Best effort: code that waits in C goes on until it is back, code that swallows the error goes on for ever, and
-        a lock that is being taken when it arises may stay locked.
+        Best effort: code that waits in C goes on until it is back; where the error is swallowed (by the code, or by
+        Python because it arose in a finalizer) it goes on for ever; a lock that is just being taken may stay locked.
         """
         bell = self._bell or self._start()
         run = _Run(timeout_s)
