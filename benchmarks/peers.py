@@ -84,13 +84,6 @@ class Peer:
             return ""
         return f"processed {processed} of {count} jobs, failed {failed}, left {left}"
 
-    def producer(self) -> list[str]:
-        """Return the command of a process that enqueues; `benchmarks/producer.py` says what it is to be told."""
-        if not self.generation:
-            return [sys.executable, str(ROOT / "benchmarks" / "producer.py")]
-        ruby = self.command[: self.command.index("-S")]
-        return [*_in_ruby(self.generation), *ruby, str(RUBY_FILES / "producer.rb")]
-
 
 def find(settings: Settings, *names: str) -> list[Peer]:
     """Look up those of these peers that take part, and have the report name their versions.
