@@ -63,7 +63,12 @@ class CapsuleConfig(Struct, frozen=True):
 
 
 class WorkerConfig(Struct, frozen=True):
-    """Everything a worker process is told, but its Redis and its jobs."""
+    """Everything a worker process is told, but its Redis and its jobs.
+
+    `max_memory` (resident bytes) and `max_jobs`: a process over one of them drains and ends; of several `processes`
+    it is replaced first. `health`: the address that answers probes. `stall_exit_s`: how long the loop that talks to
+    Redis may stand still before the process ends. `follow_parent`: several processes stop when their parent ends.
+    """
 
     capsules: tuple[CapsuleConfig, ...] = (CapsuleConfig("default"),)
     timeout_s: float = 25.0
@@ -75,6 +80,12 @@ class WorkerConfig(Struct, frozen=True):
     reap_s: float = 60.0
     max_recoveries: int = 3
     job_log: bool = True
+    processes: int = 1
+    max_memory: int | None = None
+    max_jobs: int | None = None
+    health: tuple[str, int] | None = None
+    stall_exit_s: float = 60.0
+    follow_parent: bool = True
 
     @property
     def heartbeat_s(self) -> float:
@@ -117,6 +128,24 @@ def environment_name(environ: Mapping[str, str] = os.environ) -> str:
 def host_name(environ: Mapping[str, str] = os.environ) -> str:
     """Return the name of this host as Sidekiq takes it: the dyno's, else the machine's."""
     return environ.get("DYNO") or os.uname().nodename
+
+
+def notify_socket(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return where a service manager wants to be told how we are, None if none does."""
+    return environ.get("NOTIFY_SOCKET") or None
+
+
+def watchdog_s(environ: Mapping[str, str] = os.environ) -> float | None:
+    """Return how many seconds of silence a service manager takes for our end, None if it does not mind."""
+    told = environ.get("WATCHDOG_USEC", "")
+    if not told.isdecimal() or environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    return int(told) / 1e6 or None
+
+
+def with_redis(url: str | None, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment for a child process, with the Redis that it is to use if one is named."""
+    return {**environ, **({PREFIX + "URL": url} if url else {})}
 
 
 def debugging(environ: Mapping[str, str] = os.environ) -> bool:
@@ -264,6 +293,24 @@ def seconds(value: Any) -> float:
     return number
 
 
+def _bytes(value: Any) -> int:
+    """Read a size: `512M`, `2G`, `800000K`, or a number of bytes."""
+    told = str(value).strip().upper()
+    factor = {"K": 1024, "M": 1024**2, "G": 1024**3}.get(told[-1:], 1)
+    try:
+        return positive(told if factor == 1 else int(told[:-1]) * factor)
+    except ValueError:
+        raise ValueError("must be a size above 0, such as 512M or 2G") from None
+
+
+def _address(value: Any) -> tuple[str, int]:
+    """Read `HOST:PORT`; no host is the loopback."""
+    host, colon, port = str(value).rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ValueError("must be HOST:PORT, such as 127.0.0.1:8710, or :8710 for this machine only")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
 def _flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -300,6 +347,12 @@ _SETTINGS: dict[str, Any] = {
     "reap_s": seconds,
     "max_recoveries": positive,
     "job_log": _flag,
+    "processes": positive,
+    "max_memory": _bytes,
+    "max_jobs": positive,
+    "health": _address,
+    "stall_exit_s": seconds,
+    "follow_parent": _flag,
     "log_format": text,
     "log_level": text,
     "log_file": text,
