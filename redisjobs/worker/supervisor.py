@@ -259,7 +259,7 @@ class Supervisor:
 
     def _vitals(self) -> Vitals:
         """Return how we are altogether: stuck if one is, ready if one is."""
-        patience_s = self._settings.stall_exit_s
+        patience_s = 2 * self._settings.stall_exit_s  # one that only stands still says so, and ends itself before
         stuck = tuple(f"{child.pid}: {why}" for child in self._children for why in child.stuck(patience_s))
         ready = self._phase == "running" and any(child.ready for child in self._children)
         not_ready = () if ready else ("no process is ready" if self._phase == "running" else self._phase,)
