@@ -19,7 +19,7 @@ from typing import Any
 from redisjobs import clock
 from redisjobs.lazy import LazyModule
 from redisjobs.worker.channel import Channel, Listening
-from redisjobs.worker.signals import Signals
+from redisjobs.worker.signals import NAMES, Signals, numbers
 from redisjobs.worker.vitals import Vitals
 
 ctypes = LazyModule("ctypes")  # it is large
@@ -99,13 +99,13 @@ def forkable() -> bool:
     return threading.active_count() == 1 and (not tasks.is_dir() or len(list(tasks.iterdir())) == 1)
 
 
-def fork(generation: int, signals: Signals) -> Child:
-    """Make a child that goes on from here.
+def fork(generation: int, predecessor: str, signals: Signals) -> Child:
+    """Make a child that goes on from here; `predecessor`: see `Channel`.
 
     Raises:
         ForkedError: this is the child.
     """
-    ours, theirs = socket.socketpair()
+    ours, theirs = _ends(predecessor)
     parent, system = os.getpid(), ctypes.CDLL(None)  # loaded here, so that all share it
     signals.hold_back()
     try:
@@ -123,14 +123,18 @@ def fork(generation: int, signals: Signals) -> Child:
     return Child(pid, ours, generation)
 
 
-def spawn(generation: int, command: Callable[[int], list[str]], environment: Mapping[str, str]) -> Child:
-    """Make a child that runs a command, which is told the number of its end of the channel."""
-    ours, theirs = socket.socketpair()
+def spawn(
+    generation: int, predecessor: str, command: Callable[[int], list[str]], environment: Mapping[str, str]
+) -> Child:
+    """Make a child that runs a command, which is told the number of its end of the channel.
+
+    It too lets signals in when it is ready for them: TSTP and TTIN would have it stand still for good.
+    """
+    ours, theirs = _ends(predecessor)
     with theirs:
         theirs.set_inheritable(True)
-        pid = os.posix_spawn(
-            sys.executable, [sys.executable, *command(theirs.fileno())], environment, setpgroup=0, setsigmask=()
-        )
+        words = [sys.executable, *command(theirs.fileno())]
+        pid = os.posix_spawn(sys.executable, words, environment, setpgroup=0, setsigmask=numbers(NAMES))
     return Child(pid, ours, generation)
 
 
@@ -140,3 +144,9 @@ def end_with(parent: int, system: Any = None) -> None:
         (system or ctypes.CDLL(None)).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it died just before
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _ends(predecessor: str) -> tuple[socket.socket, socket.socket]:
+    ours, theirs = socket.socketpair()
+    ours.sendall(predecessor.encode())
+    return ours, theirs

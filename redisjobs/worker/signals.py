@@ -26,7 +26,7 @@ class Signals:
     """
 
     def __init__(self, names: Sequence[str] = NAMES) -> None:
-        self._heard = [getattr(signal, f"SIG{name}") for name in names]
+        self._heard = numbers(names)
         self._names: deque[str] = deque()
         self._before: dict[int, object] = {}
         self._cord_before = -1
@@ -76,7 +76,7 @@ class Signals:
 
         Else one that came to the child before it listens would be lost.
         """
-        signal.pthread_sigmask(signal.SIG_BLOCK, [getattr(signal, f"SIG{name}") for name in NAMES])
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers(NAMES))
 
     def let_in(self) -> None:
         """Let them in again."""
@@ -84,6 +84,11 @@ class Signals:
 
     def _caught(self, number: int, _: FrameType | None) -> None:
         self._names.append(signal.Signals(number).name.removeprefix("SIG"))
+
+
+def numbers(names: Sequence[str]) -> list[signal.Signals]:
+    """Return signals by their names."""
+    return [signal.Signals[f"SIG{name}"] for name in names]
 
 
 def thread_dump() -> dict[str, str]:

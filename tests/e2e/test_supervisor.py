@@ -85,14 +85,16 @@ def test_each_child_is_a_process_of_the_registry_and_takes_jobs(redis: RealRedis
 
 
 def test_a_killed_child_is_replaced_and_what_it_held_runs_again(redis: RealRedis, app: RedisJobs, fleet: Fleet) -> None:
-    worker = supervised(redis, fleet, heartbeat_ttl_s=3, reap_s=0.5, concurrency=1)
+    """Sooner than its heartbeat runs out, which takes a minute: its successor knows that it is dead."""
+    worker = supervised(redis, fleet, concurrency=1)
     app.push("work", [1, 3.0])
     (killed,) = eventually(lambda: fleet.runs.pids(1), DEADLINE_S)
 
     os.kill(killed, signal.SIGKILL)
 
     eventually(lambda: len(children(worker) - {killed}) == 2, DEADLINE_S)
-    eventually(lambda: fleet.runs.ended()[1] == 1, DEADLINE_S)
+    eventually(lambda: killed not in registered(redis), 10)
+    eventually(lambda: fleet.runs.ended()[1] == 1, 40)
     assert fleet.runs.started()[1] == 2
     assert worker.lines("a process ended unasked")
     assert worker.stop() == 0
@@ -232,6 +234,41 @@ def test_an_app_that_starts_threads_when_imported_is_not_forked(
 
     assert worker.lines("not forked but started afresh")
     assert worker.stop() == 0
+
+
+def test_what_is_told_while_children_are_starting_is_heard_when_they_have(
+    redis: RealRedis, app: RedisJobs, fleet: Fleet, versioned: Callable[[str], None]
+) -> None:
+    """By default TSTP stops a process as Ctrl-Z does: a fresh interpreter must not be caught by that."""
+    threads = "import threading, time\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    versioned(VERSIONED.format(version=1) + threads + "time.sleep(1.5)\n")
+    worker = fleet.worker(redis, "--processes", "2", "-r", "versioned", ready=False)
+    eventually(lambda: len(children(worker)) == 2, DEADLINE_S)
+    app.push("noop", [1])
+
+    worker.signal(signal.SIGTSTP)
+
+    eventually(lambda: len(worker.lines("quiet: no more jobs are taken identity=")) == 2, DEADLINE_S)
+    assert worker.stop() == 0
+    assert redis.client.keys("lease:*") == []
+
+
+def test_all_share_the_private_server_and_it_ends_with_the_last(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDISJOBS_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    worker = fleet.worker("", "--processes", "2")
+    socket = tmp_path / "data" / "redis.sock"
+    client = RedisJobs(f"unix://{socket}")
+    eventually(lambda: len(list(client.processes)) == 2, DEADLINE_S)
+    client.push_many("work", [(number, 0.5) for number in range(20)])
+    eventually(lambda: client.stats.processed == 20, DEADLINE_S)
+    client.close()
+
+    assert {pid for number in range(20) for pid in fleet.runs.pids(number)} == children(worker)
+    worker.kill9()
+    eventually(lambda: not socket.exists(), DEADLINE_S, "the children were its last users")
 
 
 # -- being replaced -------------------------------------------------------------------------------------------------
