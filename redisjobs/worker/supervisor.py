@@ -230,7 +230,7 @@ class Supervisor:
         extra: dict[str, Any] = {"child": child.pid, "status": status, "jobs": child.vitals.jobs}
         if told:
             log.info("process ended", extra=extra)
-            if status != 0 and child.vitals.identity:  # else it was told before it could listen
+            if status != 0 and self._phase == "stopping" and "starting" not in child.vitals.not_ready:
                 self._status = 1
         for slot in self._slots:
             if child not in (slot.current, slot.successor):
@@ -254,7 +254,7 @@ class Supervisor:
         else:
             slot.failures, slot.start_at = 0, now
         if child.generation > self._proven:
-            log.error("the roll is given up: the new code does not start", extra={"child": child.pid})
+            log.error("the roll is given up: its first process ended before it was ready", extra={"child": child.pid})
             self._generation = self._proven
 
     # -- how they are -------------------------------------------------------------------------------------------
