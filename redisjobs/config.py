@@ -72,6 +72,9 @@ class WorkerConfig(Struct, frozen=True):
 
     `executor`: where plain functions run that do not say so themselves, `thread` or `process`. A child process is
     replaced after `child_max_jobs` jobs, or when a job leaves it with more than `child_max_rss` bytes in memory.
+    `max_memory` (resident bytes) and `max_jobs`: a process over one of them drains and ends; of several `processes`
+    it is replaced first. `health`: the address that answers probes. `stall_exit_s`: how long the loop that talks to
+    Redis may stand still before the process ends. `follow_parent`: several processes stop when their parent ends.
     """
 
     capsules: tuple[CapsuleConfig, ...] = (CapsuleConfig("default"),)
@@ -87,6 +90,12 @@ class WorkerConfig(Struct, frozen=True):
     executor: str = "thread"
     child_max_jobs: int | None = None
     child_max_rss: int | None = None
+    processes: int = 1
+    max_memory: int | None = None
+    max_jobs: int | None = None
+    health: tuple[str, int] | None = None
+    stall_exit_s: float = 60.0
+    follow_parent: bool = True
 
     @property
     def heartbeat_s(self) -> float:
@@ -134,6 +143,24 @@ def for_child(url: str, environ: Mapping[str, str] = os.environ) -> dict[str, st
 def host_name(environ: Mapping[str, str] = os.environ) -> str:
     """Return the name of this host as Sidekiq takes it: the dyno's, else the machine's."""
     return environ.get("DYNO") or os.uname().nodename
+
+
+def notify_socket(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return where a service manager wants to be told how we are, None if none does."""
+    return environ.get("NOTIFY_SOCKET") or None
+
+
+def watchdog_s(environ: Mapping[str, str] = os.environ) -> float | None:
+    """Return how many seconds of silence a service manager takes for our end, None if it does not mind."""
+    told = environ.get("WATCHDOG_USEC", "")
+    if not told.isdecimal() or environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    return int(told) / 1e6 or None
+
+
+def with_redis(url: str | None, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment for a child process, with the Redis that it is to use if one is named."""
+    return {**environ, **({PREFIX + "URL": url} if url else {})}
 
 
 def debugging(environ: Mapping[str, str] = os.environ) -> bool:
@@ -282,16 +309,13 @@ def seconds(value: Any) -> float:
 
 
 def size(value: Any) -> int:
-    """Check a size in bytes above 0; text may end in K, M or G, of 1,024 each."""
-    text = str(value).upper().removesuffix("B")
-    factor = _UNITS.get(text[-1:], 1)
-    number = int(float(text.rstrip("KMG")) * factor)
-    if number < 1 or isinstance(value, bool):
-        raise ValueError("must be a size such as 512M or 2G")
-    return number
-
-
-_UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3}
+    """Read a size: `512M`, `2G`, `800000K`, or a number of bytes."""
+    told = str(value).strip().upper()
+    factor = {"K": 1024, "M": 1024**2, "G": 1024**3}.get(told[-1:], 1)
+    try:
+        return positive(told if factor == 1 else int(told[:-1]) * factor)
+    except ValueError:
+        raise ValueError("must be a size above 0, such as 512M or 2G") from None
 
 
 def executor(value: Any) -> str:
@@ -299,6 +323,14 @@ def executor(value: Any) -> str:
     if value not in ("thread", "process"):
         raise ValueError("must be thread or process")
     return str(value)
+
+
+def _address(value: Any) -> tuple[str, int]:
+    """Read `HOST:PORT`; no host is the loopback."""
+    host, colon, port = str(value).rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ValueError("must be HOST:PORT, such as 127.0.0.1:8710, or :8710 for this machine only")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _flag(value: Any) -> bool:
@@ -340,6 +372,12 @@ _SETTINGS: dict[str, Any] = {
     "executor": executor,
     "child_max_jobs": positive,
     "child_max_rss": size,
+    "processes": positive,
+    "max_memory": size,
+    "max_jobs": positive,
+    "health": _address,
+    "stall_exit_s": seconds,
+    "follow_parent": _flag,
     "log_format": text,
     "log_level": text,
     "log_file": text,

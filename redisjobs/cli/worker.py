@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,19 @@ import click
 from redisjobs import config
 from redisjobs.cli import loading
 from redisjobs.cli.session import Session
-from redisjobs.config import Given
+from redisjobs.config import Given, WorkerConfig
 from redisjobs.lazy import LazyModule
 
 if TYPE_CHECKING:
-    from redisjobs.worker import logs, origin
+    from redisjobs.app import RedisJobs
+    from redisjobs.worker import channel as channels
+    from redisjobs.worker import children, logs, origin, supervisor
 else:
+    channels = LazyModule("redisjobs.worker.channel")
+    children = LazyModule("redisjobs.worker.children")
     logs = LazyModule("redisjobs.worker.logs")
     origin = LazyModule("redisjobs.worker.origin")
+    supervisor = LazyModule("redisjobs.worker.supervisor")
 
 
 @click.command()
@@ -28,6 +34,10 @@ else:
 @click.option(
     "-t", "--timeout", "timeout_s", type=float, metavar="SECONDS", help="For running jobs at a stop; default 25."
 )
+@click.option("--processes", type=int, help="Worker processes under one supervisor; default 1, without one.")
+@click.option("--max-memory", metavar="SIZE", help="Have a process that grows larger drain and end, such as 512M.")
+@click.option("--max-jobs", type=int, help="Have a process that ran so many jobs drain and end.")
+@click.option("--health", metavar="HOST:PORT", help="Answer /livez and /readyz; :8710 for this machine only.")
 @click.option("-e", "--environment", metavar="NAME", help="Name of this deployment, such as production.")
 @click.option("--tag", metavar="TEXT", help="Shown beside the process.")
 @click.option("--label", "labels", multiple=True, metavar="TEXT", help="Shown beside the process; repeatable.")
@@ -44,9 +54,12 @@ else:
     help="Where plain functions run that do not say so; default thread.",
 )
 @click.option("--no-job-log", is_flag=True, help="No line at each job's start and end; failures are written.")
+@click.option("--channel", type=int, hidden=True)  # a supervisor started this process
 @click.option("-v", "--verbose", is_flag=True, help="The same as --log-level debug.")
 @click.pass_context
-def worker(ctx: click.Context, /, file: Path | None, no_job_log: bool, verbose: bool, **given: Any) -> None:
+def worker(
+    ctx: click.Context, /, file: Path | None, no_job_log: bool, verbose: bool, channel: int | None, **given: Any
+) -> None:
     """Run the jobs of an app.
 
     Such as `redisjobs worker shop.jobs:app -q critical,3 -q default`.
@@ -55,7 +68,9 @@ def worker(ctx: click.Context, /, file: Path | None, no_job_log: bool, verbose: 
     REDISJOBS_APP, REDISJOBS_QUEUES, ...; from the file of --config; and from [tool.redisjobs] of pyproject.toml: the
     first of these that has it counts, after the command line.
 
-    Signals: TERM or INT stops, TSTP takes no more jobs, TTIN writes what the threads do.
+    Signals: TERM or INT stops, TSTP takes no more jobs, TTIN writes what the threads do. With --processes, USR2
+    replaces all processes by new ones that run the code as it is then, each when its successor is ready, and a process
+    that died or has passed a limit is replaced. Without, who started this one must start another.
     """
     session = ctx.ensure_object(Session)
     if session.url or session.namespace:
@@ -82,11 +97,39 @@ def worker(ctx: click.Context, /, file: Path | None, no_job_log: bool, verbose: 
     for module in required:
         loading.load(module, folder)
     try:
-        source = origin.Origin(spec, required, log)
-        status = app.build_worker(settings, embedded=False, origin=source).run()
+        status = _live(app, settings, origin.Origin(spec, required, log), channel)
     finally:
         app.close()
     sys.exit(status)
+
+
+def _live(app: RedisJobs, settings: WorkerConfig, source: origin.Origin, channel: int | None) -> int:
+    """Be a worker, on one's own or as the child of a supervisor; or be that."""
+    end: channels.Channel | None = None
+    if channel is not None:
+        children.end_with(os.getppid())
+        end = channels.Channel.of_number(channel)
+    elif settings.processes > 1:
+        _import_all(app, settings)
+        url = app.url  # starts the private server, if there is to be one: all children share it
+        environment = config.with_redis(url if app.server is not None else None)
+        found = supervisor.Supervisor(settings, _child_command, environment).run()
+        if isinstance(found, int):
+            return found
+        end = found  # we are a child, and all that is our parent's is left behind
+    return app.build_worker(settings, embedded=False, origin=source).run(end)
+
+
+def _import_all(app: RedisJobs, settings: WorkerConfig) -> None:
+    """Import what a worker imports, before the fork, so that all children share it: 12 MB each. Connects nothing."""
+    app.build_worker(settings, embedded=False)
+    app.store.line().close()
+
+
+def _child_command(channel: int) -> list[str]:
+    """Return what a fresh interpreter is told to become the child at the other end of a channel."""
+    at = sys.argv.index("worker") + 1
+    return ["-m", f"{__package__}.main", *sys.argv[1:at], "--channel", str(channel), *sys.argv[at:]]
 
 
 def _sources(file: Path | None, told: dict[str, Any]) -> list[Given]:

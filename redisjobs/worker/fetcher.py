@@ -61,7 +61,7 @@ class Fetcher:
         self._keys = wiring.keys
         self._processor = processor
         self._health = health
-        self._who = f"fetcher-{capsule.name}"
+        self.name = self._who = f"fetcher-{capsule.name}"
         self._bell = Bell()
         self._line = store.line()
         self._quarantine = Quarantine(self._line, wiring.keys, identity)
@@ -76,12 +76,12 @@ class Fetcher:
         self._holding: list[int] = []  # by each executor
         self._pending: deque[Work] = deque()
         self._empty = False
-        self._asleep = False
-        self._low = 0
+        self._asleep, self._low = False, 0
         self._moved_at = clock.monotonic()  # when a job was last given to or back from an executor
+        self.turned_at = self._moved_at  # when the loop last began a turn
+        self.count = 0  # of runs that ended
         self._resync_at = clock.monotonic() + _RESYNC_S
-        self._quiet = False
-        self._stopped = False
+        self._quiet = self._stopped = False
         self._pause_s = 0.0
         self._idle = threading.Event()
         self._ended = threading.Event()
@@ -137,7 +137,7 @@ class Fetcher:
         self._last_turn()
 
     def _turn(self) -> None:
-        now = clock.monotonic()
+        now = self.turned_at = clock.monotonic()
         self._collect(now)
         self._settler.retry_refused(now)
         if now >= self._resync_at:
@@ -246,6 +246,7 @@ class Fetcher:
             unsettled.append(settlement)
             count += 1
         if count:
+            self.count += count
             self._moved_at = now
             if busy:
                 self._pace.finished(count, now)

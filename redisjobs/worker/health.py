@@ -19,6 +19,11 @@ class Health:
         self._since = 0.0
         self._lock = threading.Lock()
 
+    @property
+    def away(self) -> bool:
+        """Whether somebody got no answer and has not had one since."""
+        return bool(self._silent)
+
     def failed(self, who: str, error: Exception) -> None:
         """Redis did not answer `who`."""
         with self._lock:

@@ -8,11 +8,13 @@ import sys
 import threading
 import traceback
 from collections import deque
+from collections.abc import Sequence
 from types import FrameType
 
 from redisjobs.worker.bell import Bell
 
 NAMES = ("TERM", "INT", "TSTP", "TTIN")
+STOPPING = ("TERM", "INT")
 
 
 class Signals:
@@ -20,10 +22,11 @@ class Signals:
 
     The system may hand a signal to any thread (it does so after SIGSTOP and SIGCONT), and Python runs its handlers
     in the main thread only, once that wakes up: so that sleeps on a bell, which the arrival of a signal rings.
-    What was set before is set again on leaving.
+    What was set before is set again on leaving. Signals that were held back are let in on entering.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, names: Sequence[str] = NAMES) -> None:
+        self._heard = numbers(names)
         self._names: deque[str] = deque()
         self._before: dict[int, object] = {}
         self._cord_before = -1
@@ -31,9 +34,9 @@ class Signals:
     def __enter__(self) -> Signals:
         self._bell = Bell()
         self._cord_before = signal.set_wakeup_fd(self._bell.cord, warn_on_full_buffer=False)
-        for name in NAMES:
-            number = getattr(signal, f"SIG{name}")
+        for number in self._heard:
             self._before[number] = signal.signal(number, self._caught)
+        self.let_in()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -54,13 +57,38 @@ class Signals:
             self._bell.silence()
         return self._names.popleft()
 
-    def stop_asked(self) -> bool:
-        """Tell whether another TERM or INT came; what else came is forgotten."""
-        names = [self._names.popleft() for _ in range(len(self._names))]
-        return "TERM" in names or "INT" in names
+    def fileno(self) -> int:
+        """Return what a selector waits on; `taken` silences it."""
+        return self._bell.fileno()
+
+    def taken(self) -> list[str]:
+        """Return the names that came, without waiting."""
+        self._bell.silence()
+        return [self._names.popleft() for _ in range(len(self._names))]
+
+    def stop_asked(self, names: Sequence[str] = STOPPING) -> bool:
+        """Tell whether one of these came; what else came is forgotten."""
+        return not set(names).isdisjoint(self.taken())
+
+    @staticmethod
+    def hold_back() -> None:
+        """Let none of `NAMES` in, here and in a child forked from now on, which lets them in by a `Signals` of its own.
+
+        Else one that came to the child before it listens would be lost.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers(NAMES))
+
+    def let_in(self) -> None:
+        """Let them in again."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._heard)
 
     def _caught(self, number: int, _: FrameType | None) -> None:
         self._names.append(signal.Signals(number).name.removeprefix("SIG"))
+
+
+def numbers(names: Sequence[str]) -> list[signal.Signals]:
+    """Return signals by their names."""
+    return [signal.Signals[f"SIG{name}"] for name in names]
 
 
 def thread_dump() -> dict[str, str]:

@@ -28,11 +28,13 @@ from redisjobs.store.op import Op, Together
 from redisjobs.store.ops import leases, processes, server
 from redisjobs.store.stores import AsyncStore, BlockingStore
 from redisjobs.worker.capsule import Capsule
+from redisjobs.worker.channel import Channel
 from redisjobs.worker.executors import Executor
 from redisjobs.worker.executors.coroutines import Coroutines, LoopThread
 from redisjobs.worker.executors.processes import Child, Processes
 from redisjobs.worker.executors.threads import Threads
 from redisjobs.worker.fetcher import Fetcher
+from redisjobs.worker.guard import Guard
 from redisjobs.worker.health import Health
 from redisjobs.worker.heartbeat import Heartbeat, new_identity
 from redisjobs.worker.lifecycle import Lifecycle
@@ -41,7 +43,7 @@ from redisjobs.worker.pipe import Hello
 from redisjobs.worker.poller import Poller
 from redisjobs.worker.processor import Processor
 from redisjobs.worker.reaper import Reaper
-from redisjobs.worker.signals import Signals, thread_dump
+from redisjobs.worker.signals import STOPPING, Signals, thread_dump
 from redisjobs.worker.watchdog import Watchdog
 from redisjobs.worker.wiring import Wiring
 from redisjobs.worker.work import Running
@@ -155,14 +157,27 @@ class Worker:
             threading.Event().wait(_LOOK_S)
         return True
 
-    def run(self) -> int:
-        """Live as a worker process: start, obey signals, stop. Returns the exit status. Only for the main thread."""
-        with Signals() as self._signals:
+    def run(self, channel: Channel | None = None) -> int:
+        """Live as a worker process: start, obey signals, stop. Returns the exit status. Only for the main thread.
+
+        `channel` leads to the supervisor whose child this is. A child may hear TERM from more than one side, so there
+        only an INT hurries a stop.
+        """
+        hurrying = STOPPING if channel is None else ("INT",)
+        with Signals() as signals, Guard(self, self.settings, channel) as guard:
+            self._signals = signals
+            if (
+                channel is not None and channel.predecessor
+            ):  # surely dead: nobody need wait for its heartbeat to run out
+                self._store.run(processes.leave(self._wiring.keys, channel.predecessor))
             self.start()
-            while (name := self._signals.wait()) not in ("TERM", "INT"):
+            guard.look()
+            while (name := signals.wait()) not in STOPPING:
                 self._obey(name)
+                guard.look()
             log.info("stopping", extra={"signal": name, "timeout_s": self.settings.timeout_s})
-            self._finish(clock.monotonic() + self.settings.timeout_s, self._signals.stop_asked)
+            guard.stopping()
+            self._finish(clock.monotonic() + self.settings.timeout_s, lambda: signals.stop_asked(hurrying))
         return 0
 
     def __enter__(self) -> Worker:
@@ -181,6 +196,16 @@ class Worker:
     def beaten(self) -> None:
         """Take note that Redis took a heartbeat; for `Heartbeat`."""
         self._lifecycle.emit("heartbeat", self)
+
+    def loops(self) -> list[Fetcher]:
+        """The loops that must turn, for `Guard`."""
+        return self._fetchers if self._phase in ("running", "quiet") else []
+
+    def not_ready(self) -> tuple[str, ...]:
+        """Why no jobs are taken, if none are, for `Guard`."""
+        if self._phase != "running":
+            return ("starting" if self._phase == "new" else self._phase,)
+        return ("Redis does not answer",) if self._health.away else ()
 
     def told(self, signal: str) -> None:
         """Take the name of a signal (`TERM`, `INT`, `TSTP`, `TTIN`), from any thread; only `run` obeys any."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,49 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The defaults of this page must not depend on the machine."""
     for name in ("APP_ENV", "RAILS_ENV", "RACK_ENV"):
         monkeypatch.delenv(name, raising=False)
+
+
+# -- sizes, addresses, and what a service manager says -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "size"), [("512M", 512 * 1024**2), ("2g", 2 * 1024**3), ("800000K", 800000 * 1024), (1048576, 1048576)]
+)
+def test_a_size_has_a_letter_or_is_bytes(told: Any, size: int) -> None:
+    assert config.build(Given("x", {"max_memory": told})).max_memory == size
+
+
+@pytest.mark.parametrize(
+    ("told", "address"),
+    [("0.0.0.0:80", ("0.0.0.0", 80)), (":8710", ("127.0.0.1", 8710)), ("[::1]:8710", ("::1", 8710))],
+)
+def test_an_address_without_a_host_is_the_loopback(told: str, address: tuple[str, int]) -> None:
+    assert config.build(Given("x", {"health": told})).health == address
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("max_memory", value) for value in ("", "M", "-1M", "0", "1.5G", "12X", "512 MB")),
+        *(("health", value) for value in ("", "8710", "host", "host:", "host:http", ":99999")),
+        *((name, 0) for name in ("processes", "max_jobs", "stall_exit_s")),
+    ],
+)
+def test_a_wrong_size_address_or_count_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"x: {name} = "):
+        config.build(Given("x", {name: value}))
+
+
+def test_a_service_managers_variables_are_read() -> None:
+    mine, others = str(os.getpid()), str(os.getpid() + 1)
+
+    assert config.notify_socket({}) is None
+    assert config.notify_socket({"NOTIFY_SOCKET": "@abstract"}) == "@abstract"
+    assert config.watchdog_s({}) is None
+    assert config.watchdog_s({"WATCHDOG_USEC": "3000000"}) == 3.0
+    assert config.watchdog_s({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": mine}) == 3.0
+    assert config.watchdog_s({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": others}) is None
+    assert config.watchdog_s({"WATCHDOG_USEC": "0"}) is None
 
 
 # -- merging --------------------------------------------------------------------------------------------------------
