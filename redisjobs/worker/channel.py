@@ -1,7 +1,6 @@
 """Channel: what a worker process tells the supervisor whose child it is, a JSON line about every second.
 
-The supervisor says one thing, before the child is there: which process died in its place. From then on the channel
-serves it by its end only: each side hears at once when the other one dies, however it dies, on every system.
+Its other use is its end: each side hears at once when the other one dies, however it dies, on every system.
 """
 
 from __future__ import annotations
@@ -16,15 +15,11 @@ _LINE_BYTES = 65536
 
 
 class Channel:
-    """The child's end. `predecessor` is the identity of the process that died in its place, empty if none did."""
+    """The child's end."""
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
         end.setblocking(False)
-        try:
-            self.predecessor = end.recv(_LINE_BYTES).decode()
-        except (BlockingIOError, ConnectionError):
-            self.predecessor = ""
 
     @classmethod
     def of_number(cls, number: int) -> Channel:
@@ -44,7 +39,7 @@ class Channel:
 
     @property
     def broken(self) -> bool:
-        """Whether the parent is gone: it sends nothing any more, so all there is to read is the end."""
+        """Whether the parent is gone: it never sends anything, so all there is to read is the end."""
         try:
             return self._end.recv(1) == b""
         except BlockingIOError:

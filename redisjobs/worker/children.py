@@ -99,13 +99,13 @@ def forkable() -> bool:
     return threading.active_count() == 1 and (not tasks.is_dir() or len(list(tasks.iterdir())) == 1)
 
 
-def fork(generation: int, predecessor: str, signals: Signals) -> Child:
-    """Make a child that goes on from here; `predecessor`: see `Channel`.
+def fork(generation: int, signals: Signals) -> Child:
+    """Make a child that goes on from here.
 
     Raises:
         ForkedError: this is the child.
     """
-    ours, theirs = _ends(predecessor)
+    ours, theirs = socket.socketpair()
     parent, system = os.getpid(), ctypes.CDLL(None)  # loaded here, so that all share it
     signals.hold_back()
     try:
@@ -123,14 +123,12 @@ def fork(generation: int, predecessor: str, signals: Signals) -> Child:
     return Child(pid, ours, generation)
 
 
-def spawn(
-    generation: int, predecessor: str, command: Callable[[int], list[str]], environment: Mapping[str, str]
-) -> Child:
+def spawn(generation: int, command: Callable[[int], list[str]], environment: Mapping[str, str]) -> Child:
     """Make a child that runs a command, which is told the number of its end of the channel.
 
     It too lets signals in when it is ready for them: TSTP and TTIN would have it stand still for good.
     """
-    ours, theirs = _ends(predecessor)
+    ours, theirs = socket.socketpair()
     with theirs:
         theirs.set_inheritable(True)
         words = [sys.executable, *command(theirs.fileno())]
@@ -144,9 +142,3 @@ def end_with(parent: int, system: Any = None) -> None:
         (system or ctypes.CDLL(None)).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it died just before
             os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _ends(predecessor: str) -> tuple[socket.socket, socket.socket]:
-    ours, theirs = socket.socketpair()
-    ours.sendall(predecessor.encode())
-    return ours, theirs

@@ -41,11 +41,10 @@ _YOUNG_S = 30.0  # who dies older than this is replaced at once
 
 
 class _Slot(Struct):
-    """One of the N places: who works there, who is to follow, who died there last, and how starting went."""
+    """One of the N places: who works there, who is to follow, and how starting went."""
 
     current: Child | None = None
     successor: Child | None = None
-    died: str = ""
     failures: int = 0
     start_at: float = 0.0
 
@@ -167,9 +166,9 @@ class Supervisor:
             return
         try:
             if current is None:
-                slot.current = self._start(slot.died)
+                slot.current = self._start()
             elif successor is None and self._has_to_go(current) and not any(one.successor for one in self._slots):
-                slot.successor = self._start(slot.died)
+                slot.successor = self._start()
         except OSError as error:  # no room for one more process
             slot.start_at = clock.monotonic() + _LONGEST_PAUSE_S
             log.error("no process could be started", extra={"error": str(error), "again_in_s": _LONGEST_PAUSE_S})
@@ -181,15 +180,15 @@ class Supervisor:
             log.info("over a limit: is replaced", extra={"child": child.pid, "limit": child.vitals.over})
         return bool(child.vitals.over)
 
-    def _start(self, predecessor: str) -> Child:
+    def _start(self) -> Child:
         forks = self._generation == 0 and children.forkable()
         if not forks and self._generation == 0 and not self._spawns:
             self._spawns = True
             log.warning("importing the app has started threads: processes are not forked but started afresh")
         if forks:
-            child = children.fork(self._generation, predecessor, self._signals)
+            child = children.fork(self._generation, self._signals)
         else:
-            child = children.spawn(self._generation, predecessor, self._command, self._environment)
+            child = children.spawn(self._generation, self._command, self._environment)
         self._children.append(child)
         self._selector.register(child, selectors.EVENT_READ)
         log.debug("process started", extra={"child": child.pid, "how": "fork" if forks else "spawn"})
@@ -240,7 +239,6 @@ class Supervisor:
             else:
                 slot.current = None
             if not told:
-                slot.died = child.vitals.identity if child.ready else slot.died
                 self._count(slot, child)
                 extra["again_in_s"] = round(max(0.0, slot.start_at - clock.monotonic()), 1)
                 log.error("a process ended unasked", extra=extra)

@@ -166,10 +166,6 @@ class Worker:
         hurrying = STOPPING if channel is None else ("INT",)
         with Signals() as signals, Guard(self, self.settings, channel) as guard:
             self._signals = signals
-            if (
-                channel is not None and channel.predecessor
-            ):  # surely dead: nobody need wait for its heartbeat to run out
-                self._store.run(processes.leave(self._wiring.keys, channel.predecessor))
             self.start()
             guard.look()
             while (name := signals.wait()) not in STOPPING:

@@ -85,7 +85,7 @@ def test_each_child_is_a_process_of_the_registry_and_takes_jobs(redis: RealRedis
 
 
 def test_a_killed_child_is_replaced_and_what_it_held_runs_again(redis: RealRedis, app: RedisJobs, fleet: Fleet) -> None:
-    """Sooner than its heartbeat runs out, which takes a minute: its successor knows that it is dead."""
+    """Sooner than its heartbeat runs out, which takes a minute."""
     worker = supervised(redis, fleet, concurrency=1)
     app.push("work", [1, 3.0])
     (killed,) = eventually(lambda: fleet.runs.pids(1), DEADLINE_S)
@@ -93,7 +93,6 @@ def test_a_killed_child_is_replaced_and_what_it_held_runs_again(redis: RealRedis
     os.kill(killed, signal.SIGKILL)
 
     eventually(lambda: len(children(worker) - {killed}) == 2, DEADLINE_S)
-    eventually(lambda: killed not in registered(redis), 10)
     eventually(lambda: fleet.runs.ended()[1] == 1, 40)
     assert fleet.runs.started()[1] == 2
     assert worker.lines("a process ended unasked")
