@@ -1,0 +1,45 @@
+"""Producer: pushes one job after the other while things break, and remembers which ones were confirmed."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from chaos.trial import Trial
+from redisjobs.errors import StoreError
+
+
+class Producer:
+    """Pushes from a thread of its own until the block ends. What it is refused it does not count."""
+
+    def __init__(self, trial: Trial, *, every_s: float = 0.002, seconds: float = 0.0, patience_s: float = 0.0) -> None:
+        self.refused = 0
+        self.longest_s = 0.0
+        self._trial = trial
+        self._app = trial.app(patience_s)
+        self._every_s = every_s
+        self._seconds = seconds
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._loop, daemon=True)
+
+    def __enter__(self) -> Producer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(60)
+        self._trial.check(not self._thread.is_alive(), "a push has not returned in a minute")
+        self._trial.notes.append(f"{self.refused:,} pushes refused, the longest took {self.longest_s:.1f} s")
+
+    def _loop(self) -> None:
+        while not self._over.wait(self._every_s):
+            [number] = self._trial.numbers(1)
+            began = time.monotonic()
+            try:
+                self._app.push("work", [number, self._seconds])
+            except StoreError:
+                self.refused += 1
+            else:
+                self._trial.confirmed.add(number)
+            self.longest_s = max(self.longest_s, time.monotonic() - began)
