@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
-from chaos.scenarios import crashes, outages
+from chaos.scenarios import crashes, network, outages
 from chaos.trial import Trial
 
 
@@ -38,4 +38,12 @@ SCENARIOS = (
     Scenario("demotion", outages.demotion),
     Scenario("forgetting", outages.forgetting),
     Scenario("maxclients", outages.doors),
+    Scenario("resets", network.resets),
+    Scenario("resets-1%", network.some_resets),
+    Scenario("black-hole", network.hole),
+    Scenario("half-open", network.half_open),
+    Scenario("crawl", network.crawl),
+    Scenario("lost-push", network.lost_answers("pushes", "push")),
+    Scenario("lost-lease", network.lost_answers("leases", "lease", "BLMOVE")),
+    Scenario("lost-settle", network.lost_answers("settles", "settle")),
 )

@@ -1,0 +1,104 @@
+"""A network between workers, producers and Redis that resets, swallows, crawls, or loses answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from chaos.proxy import Proxy
+from chaos.scenarios.outages import load, settled, steady
+from chaos.trial import Trial
+from redisjobs.store.scripts import script
+from tests.support.real_redis import RealRedis
+
+_HANG_S = 10.0
+
+
+def _through(trial: Trial) -> tuple[RealRedis, Proxy]:
+    redis = trial.server()
+    proxy = Proxy(redis.port)
+    trial.at_end(proxy.close)
+    trial.url = proxy.url
+    return redis, proxy
+
+
+def _end(trial: Trial, redis: RealRedis, proxy: Proxy, longest_s: float) -> None:
+    trial.notes.append(f"{proxy.faults} connections hit")
+    trial.check(proxy.faults > 0, "no connection was hit")
+    trial.check(longest_s <= _HANG_S, f"a push took {longest_s:.1f} s")
+    settled(trial, redis)
+
+
+def resets(trial: Trial) -> None:
+    """Reset (RST) all connections at once, again and again."""
+    redis, proxy = _through(trial)
+    with load(trial, patience_s=5) as producer:
+        for _ in range(trial.pick(3, 20)):
+            steady(trial)
+            proxy.reset_all()
+            trial.consuming_again(time.monotonic(), _HANG_S, each=True)
+    _end(trial, redis, proxy, producer.longest_s)
+
+
+def some_resets(trial: Trial) -> None:
+    """Reset a connection at 1% of all that passes."""
+    redis, proxy = _through(trial)
+    with load(trial, patience_s=5) as producer:
+        proxy.reset_chance = 0.01
+        time.sleep(trial.pick(3, 60))
+        proxy.reset_chance = 0.0
+        trial.consuming_again(time.monotonic(), _HANG_S, each=True)
+    _end(trial, redis, proxy, producer.longest_s)
+
+
+def hole(trial: Trial) -> None:
+    """Swallow all bytes without a FIN for some seconds (a black hole); those connections stay dead for ever."""
+    redis, proxy = _through(trial)
+    with load(trial) as producer:
+        for _ in range(trial.pick(1, 3)):
+            steady(trial)
+            proxy.open_hole()
+            time.sleep(trial.pick(3, 20))
+            proxy.close_hole()
+            trial.consuming_again(time.monotonic(), _HANG_S, each=True)
+    _end(trial, redis, proxy, producer.longest_s)
+
+
+def half_open(trial: Trial) -> None:
+    """Close the connections at Redis' end only: the clients' stay open, and silent."""
+    redis, proxy = _through(trial)
+    with load(trial) as producer:
+        for _ in range(trial.pick(1, 5)):
+            steady(trial)
+            proxy.cut_far()
+            trial.consuming_again(time.monotonic(), _HANG_S, each=True)
+    _end(trial, redis, proxy, producer.longest_s)
+
+
+def crawl(trial: Trial) -> None:
+    """Pass one byte a second in each direction for a while."""
+    redis, proxy = _through(trial)
+    with load(trial) as producer:
+        proxy.bytes_per_s = 1
+        proxy.faults += 1
+        time.sleep(trial.pick(12, 60))
+        proxy.bytes_per_s = 0
+        trial.consuming_again(time.monotonic(), _HANG_S, each=True)
+    _end(trial, redis, proxy, producer.longest_s)
+
+
+def lost_answers(what: str, *words: str) -> Callable[[Trial], None]:
+    """Return the scenario for the answers to one kind of request."""
+
+    def scenario(trial: Trial) -> None:
+        redis, proxy = _through(trial)
+        proxy.lose_words = tuple((word if word.isupper() else script(word).sha).encode() for word in words)
+        with load(trial, patience_s=5) as producer:
+            proxy.lose_chance = 0.1
+            time.sleep(trial.pick(3, 60))
+            proxy.lose_chance = 0.0
+            trial.consuming_again(time.monotonic(), _HANG_S, each=True)
+        _end(trial, redis, proxy, producer.longest_s)
+
+    scenario.__doc__ = f"Swallow one in ten answers to {what}, after Redis has done it, and reset that connection."
+    return scenario
