@@ -27,6 +27,7 @@ class _Pair:
         self.far = far
         self.asked = b""
         self.silent = False  # what comes is swallowed, and nothing is ever closed
+        self.crawls = False  # one byte a second comes back, for ever
 
     def reset(self) -> None:
         """Close both with a reset."""
@@ -40,16 +41,14 @@ class _Pair:
 class Proxy:
     """Passes bytes on between a port of the loopback and a server's.
 
-    What may be set, from any thread: `reset_chance` for each chunk that passes; `bytes_per_s` in each direction of each
-    connection, 0 for no limit; `hole`: connections, old and new, swallow all and close nothing, for ever;
-    `lose_word` and `lose_chance`: an answer to a request with this word is swallowed and its connection reset.
+    What may be set, from any thread: `reset_chance` for each chunk that passes; `lose_words` and `lose_chance`: an
+    answer to a request with one of these words is swallowed, and its connection reset.
     """
 
     def __init__(self, port: int) -> None:
         self.port = free_port()
         self.reset_chance = 0.0
-        self.bytes_per_s = 0
-        self.hole = False
+        self._hole = False
         self.lose_words: tuple[bytes, ...] = ()
         self.lose_chance = 0.0
         self.faults = 0
@@ -73,8 +72,12 @@ class Proxy:
 
     def open_hole(self) -> None:
         """Have every connection, and each new one until `close_hole`, be silent for ever."""
-        self.hole = True
+        self._hole = True
         self._run(self._silence())
+
+    def crawl(self) -> None:
+        """Have each connection that is open now bring back one byte a second from now on."""
+        self._run(self._slow_down())
 
     def cut_far(self) -> None:
         """Close the connections to Redis; the clients' stay open and are silent: half-open."""
@@ -82,7 +85,7 @@ class Proxy:
 
     def close_hole(self) -> None:
         """Let new connections through."""
-        self.hole = False
+        self._hole = False
 
     def close(self) -> None:
         """End it and its connections."""
@@ -112,6 +115,11 @@ class Proxy:
             pair.silent = True
             self.faults += 1
 
+    async def _slow_down(self) -> None:
+        for pair in self._pairs:
+            pair.crawls = True
+            self.faults += 1
+
     async def _cut_far(self) -> None:
         for pair in self._pairs:
             pair.silent = True
@@ -129,7 +137,7 @@ class Proxy:
             to_near.transport.abort()
             return
         pair = _Pair(to_near, to_far)
-        pair.silent = self.hole
+        pair.silent = self._hole
         self._pairs.add(pair)
         for source, target, back in ((near, to_far, False), (far, to_near, True)):
             task = self._loop.create_task(self._pump(pair, source, target, back))
@@ -149,21 +157,18 @@ class Proxy:
                 if self._chance.random() < self.reset_chance:
                     self._fault(pair)
                     break
-                await self._pass_on(data, target)
+                while back and pair.crawls and len(data) > 1:
+                    target.write(data[:1])
+                    data = data[1:]
+                    await asyncio.sleep(1)
+                target.write(data)
+                await target.drain()
         except OSError:
             pass
         if not pair.silent:  # a hole closes nothing, even if the other end did
             self._pairs.discard(pair)
             pair.near.close()
             pair.far.close()
-
-    async def _pass_on(self, data: bytes, target: asyncio.StreamWriter) -> None:
-        while data and self.bytes_per_s:
-            target.write(data[:1])
-            data = data[1:]
-            await asyncio.sleep(1 / self.bytes_per_s)
-        target.write(data)
-        await target.drain()
 
     def _swallows(self, pair: _Pair) -> bool:
         found = any(word in pair.asked for word in self.lose_words)

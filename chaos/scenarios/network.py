@@ -76,14 +76,13 @@ def half_open(trial: Trial) -> None:
 
 
 def crawl(trial: Trial) -> None:
-    """Pass one byte a second in each direction for a while."""
+    """Have each open connection bring back one byte a second, for ever; new ones are well."""
     redis, proxy = _through(trial)
     with load(trial) as producer:
-        proxy.bytes_per_s = 1
-        proxy.faults += 1
-        time.sleep(trial.pick(12, 60))
-        proxy.bytes_per_s = 0
-        trial.consuming_again(time.monotonic(), _HANG_S, each=True)
+        for _ in range(trial.pick(1, 5)):
+            steady(trial)
+            proxy.crawl()
+            trial.consuming_again(time.monotonic(), _HANG_S, each=True)
     _end(trial, redis, proxy, producer.longest_s)
 
 
