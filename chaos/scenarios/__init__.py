@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
-from chaos.scenarios import crashes, network, outages
+from chaos.scenarios import clocks, crashes, hostile, network, outages, topology
 from chaos.trial import Trial
 
 
@@ -46,4 +46,7 @@ SCENARIOS = (
     Scenario("lost-push", network.lost_answers("pushes", "push")),
     Scenario("lost-lease", network.lost_answers("leases", "lease", "BLMOVE")),
     Scenario("lost-settle", network.lost_answers("settles", "settle")),
+    Scenario("clock-jumps", clocks.jumps),
+    Scenario("fuzz", hostile.fuzz),
+    Scenario("tls-acl", topology.tls),
 )
