@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from chaos import report
+from chaos.peers.systems import NAMES, peer
 from chaos.report import Row
 from chaos.scenarios import SCENARIOS, Scenario
 from chaos.systems import Ours, System
@@ -25,10 +26,12 @@ def main(words: Sequence[str] | None = None) -> int:
             print(f"{scenario.name:<18} {scenario.about}")
         return 0
     wanted = _wanted(parser, told.names)
-    systems: list[System] = [Ours()]
+    systems: list[System] = [peer(name) for name in told.peers] if told.peers else [Ours()]
     rows = []
-    for scenario in wanted:
-        for system in systems:
+    for system in systems:
+        for scenario in wanted:
+            if told.peers and not scenario.peers:
+                continue
             row = run(scenario, system, full=told.size == "full", keep=told.keep)
             if row is not None:
                 rows.append(row)
@@ -67,11 +70,21 @@ def _wanted(parser: argparse.ArgumentParser, names: Sequence[str]) -> list[Scena
     return [known[name] for name in names]
 
 
+def _peers(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in NAMES]:
+        raise argparse.ArgumentTypeError(f"no peer is called {unknown[0]!r}; there are: {', '.join(NAMES)}")
+    return names
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("scripts/chaos", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="SCENARIO", help="names of scenarios, or `all`")
     parser.add_argument("--list", action="store_true", help="show the scenarios")
     parser.add_argument("--size", choices=("quick", "full"), default="full", help="how much of it (default: full)")
+    parser.add_argument(
+        "--peers", type=_peers, help=f"put these through it instead of ours, where they can be: {', '.join(NAMES)}"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to a file, too")
     parser.add_argument("--keep", action="store_true", help="keep the logs of what broke")
     return parser

@@ -13,8 +13,7 @@ class Producer:
     """Pushes from a thread of its own until the block ends. What it is refused it does not count."""
 
     def __init__(self, trial: Trial, *, every_s: float = 0.002, seconds: float = 0.0, patience_s: float = 0.0) -> None:
-        self.refused = 0
-        self.longest_s = 0.0
+        self._refused = 0
         self._trial = trial
         self._app = trial.app(patience_s)
         self._every_s = every_s
@@ -30,7 +29,8 @@ class Producer:
         self._over.set()
         self._thread.join(60)
         self._trial.check(not self._thread.is_alive(), "a push has not returned in a minute")
-        self._trial.notes.append(f"{self.refused:,} pushes refused, the longest took {self.longest_s:.1f} s")
+        longest_s = self._trial.longest_push_s
+        self._trial.notes.append(f"{self._refused:,} pushes refused, the longest took {longest_s:.1f} s")
 
     def _loop(self) -> None:
         while not self._over.wait(self._every_s):
@@ -39,7 +39,7 @@ class Producer:
             try:
                 self._app.push("work", [number, self._seconds])
             except StoreError:
-                self.refused += 1
+                self._refused += 1
             else:
                 self._trial.confirmed.add(number)
-            self.longest_s = max(self.longest_s, time.monotonic() - began)
+            self._trial.longest_push_s = max(self._trial.longest_push_s, time.monotonic() - began)

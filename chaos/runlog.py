@@ -85,5 +85,9 @@ class Writer:
         """Tell that a job came to its end."""
         self._tell("end", number)
 
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
     def _tell(self, what: str, number: int) -> None:
         os.write(self._file, f"{what} {number} {os.getpid()} {time.monotonic_ns()}\n".encode())

@@ -46,7 +46,7 @@ def one_kill(trial: Trial) -> None:
     trial.server()
     settings = trial.pick(FAST, {})
     victim = trial.worker(**settings)
-    numbers = trial.push([15.0 if trial.full else 4.0] * trial.system.slots)
+    numbers = trial.push([15.0 if trial.full or not trial.ours else 4.0] * trial.system.slots)
     trial.until(lambda: len(trial.log.read().started) == len(numbers), 60, "not all slots are busy")
     trial.worker(**settings)
     victim.kill9()
@@ -67,21 +67,21 @@ def rolling_term(trial: Trial) -> None:
     living = [trial.worker() for _ in range(3)]
     leaving: list[WorkerProcess] = []
     for _ in range(rounds):
-        until = time.monotonic() + every_s
-        while time.monotonic() < until:
-            trial.push([0.01] * 20)
-            trial.push([long_s])
-            trial.push([0.3] * 5, "awork")
-            trial.push([0.2] * 2, "pwork")
-            time.sleep(0.5)
+        slots = trial.system.slots
+        trial.push([long_s] * (slots // 3) + [0.01] * int(10 * slots * every_s))
+        if trial.ours:
+            trial.push([0.3] * 20, "awork")
+            trial.push([0.2] * 5, "pwork")
+        time.sleep(every_s)
         leaving.append(living.pop(0))
         leaving[-1].term()
         living.append(trial.worker())
     trial.finish(60 + trial.system.patience_s)
     codes = [worker.wait(60) for worker in leaving]
     trial.notes.append(f"{rounds} TERMs, long jobs of {long_s:g} s")
-    trial.check(set(codes) == {0}, f"workers ended with {codes}")
-    trial.check_logs("recovered")
+    trial.check(not trial.ours or set(codes) == {0}, f"workers ended with {codes}")
+    if trial.ours:
+        trial.check_logs("recovered")
     trial.stop_workers()
 
 

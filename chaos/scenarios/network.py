@@ -22,68 +22,68 @@ def _through(trial: Trial) -> tuple[RealRedis, Proxy]:
     return redis, proxy
 
 
-def _end(trial: Trial, redis: RealRedis, proxy: Proxy, longest_s: float) -> None:
+def _end(trial: Trial, redis: RealRedis, proxy: Proxy) -> None:
     trial.notes.append(f"{proxy.faults} connections hit")
     trial.check(proxy.faults > 0, "no connection was hit")
-    trial.check(longest_s <= _HANG_S, f"a push took {longest_s:.1f} s")
+    trial.check(trial.longest_push_s <= _HANG_S, f"a push took {trial.longest_push_s:.1f} s")
     settled(trial, redis)
 
 
 def resets(trial: Trial) -> None:
     """Reset (RST) all connections at once, again and again."""
     redis, proxy = _through(trial)
-    with load(trial, patience_s=5) as producer:
+    with load(trial, patience_s=5):
         for _ in range(trial.pick(3, 20)):
             steady(trial)
             proxy.reset_all()
             trial.consuming_again(time.monotonic(), _HANG_S, each=True)
-    _end(trial, redis, proxy, producer.longest_s)
+    _end(trial, redis, proxy)
 
 
 def some_resets(trial: Trial) -> None:
     """Reset a connection at 1% of all that passes."""
     redis, proxy = _through(trial)
-    with load(trial, patience_s=5) as producer:
+    with load(trial, patience_s=5):
         proxy.reset_chance = 0.01
         time.sleep(trial.pick(3, 60))
         proxy.reset_chance = 0.0
         trial.consuming_again(time.monotonic(), _HANG_S, each=True)
-    _end(trial, redis, proxy, producer.longest_s)
+    _end(trial, redis, proxy)
 
 
 def hole(trial: Trial) -> None:
     """Swallow all bytes without a FIN for some seconds (a black hole); those connections stay dead for ever."""
     redis, proxy = _through(trial)
-    with load(trial) as producer:
+    with load(trial):
         for _ in range(trial.pick(1, 3)):
             steady(trial)
             proxy.open_hole()
             time.sleep(trial.pick(3, 20))
             proxy.close_hole()
             trial.consuming_again(time.monotonic(), _HANG_S, each=True)
-    _end(trial, redis, proxy, producer.longest_s)
+    _end(trial, redis, proxy)
 
 
 def half_open(trial: Trial) -> None:
     """Close the connections at Redis' end only: the clients' stay open, and silent."""
     redis, proxy = _through(trial)
-    with load(trial) as producer:
+    with load(trial):
         for _ in range(trial.pick(1, 5)):
             steady(trial)
             proxy.cut_far()
             trial.consuming_again(time.monotonic(), _HANG_S, each=True)
-    _end(trial, redis, proxy, producer.longest_s)
+    _end(trial, redis, proxy)
 
 
 def crawl(trial: Trial) -> None:
     """Have each open connection bring back one byte a second, for ever; new ones are well."""
     redis, proxy = _through(trial)
-    with load(trial) as producer:
+    with load(trial):
         for _ in range(trial.pick(1, 5)):
             steady(trial)
             proxy.crawl()
             trial.consuming_again(time.monotonic(), _HANG_S, each=True)
-    _end(trial, redis, proxy, producer.longest_s)
+    _end(trial, redis, proxy)
 
 
 def lost_answers(what: str, *words: str) -> Callable[[Trial], None]:
@@ -92,12 +92,12 @@ def lost_answers(what: str, *words: str) -> Callable[[Trial], None]:
     def scenario(trial: Trial) -> None:
         redis, proxy = _through(trial)
         proxy.lose_words = tuple((word if word.isupper() else script(word).sha).encode() for word in words)
-        with load(trial, patience_s=5) as producer:
+        with load(trial, patience_s=5):
             proxy.lose_chance = 0.1
             time.sleep(trial.pick(3, 60))
             proxy.lose_chance = 0.0
             trial.consuming_again(time.monotonic(), _HANG_S, each=True)
-        _end(trial, redis, proxy, producer.longest_s)
+        _end(trial, redis, proxy)
 
     scenario.__doc__ = f"Swallow one in ten answers to {what}, after Redis has done it, and reset that connection."
     return scenario
