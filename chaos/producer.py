@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Protocol
 
 from chaos.trial import Trial
 from redisjobs.errors import StoreError
+
+_EVERY_S = 0.002
+
+
+class Fence(Protocol):
+    """Tells whether a push is safe though it was answered: see `chaos.scenarios.fleets`."""
+
+    def before(self) -> None:
+        """A push is about to be made."""
+        ...
+
+    def after(self) -> bool:
+        """Tell whether the push that was answered counts as confirmed."""
+        ...
 
 
 class Producer:
     """Pushes from a thread of its own until the block ends. What it is refused it does not count."""
 
-    def __init__(self, trial: Trial, *, every_s: float = 0.002, seconds: float = 0.0, patience_s: float = 0.0) -> None:
+    def __init__(self, trial: Trial, *, patience_s: float = 0.0, fence: Fence | None = None) -> None:
         self._refused = 0
         self._trial = trial
         self._app = trial.app(patience_s)
-        self._every_s = every_s
-        self._seconds = seconds
+        self._fence = fence
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)
 
@@ -33,13 +47,16 @@ class Producer:
         self._trial.notes.append(f"{self._refused:,} pushes refused, the longest took {longest_s:.1f} s")
 
     def _loop(self) -> None:
-        while not self._over.wait(self._every_s):
+        while not self._over.wait(_EVERY_S):
             [number] = self._trial.numbers(1)
+            if self._fence:
+                self._fence.before()
             began = time.monotonic()
             try:
-                self._app.push("work", [number, self._seconds])
+                self._app.push("work", [number, 0.0])
             except StoreError:
                 self._refused += 1
             else:
-                self._trial.confirmed.add(number)
+                if not self._fence or self._fence.after():
+                    self._trial.confirmed.add(number)
             self._trial.longest_push_s = max(self._trial.longest_push_s, time.monotonic() - began)

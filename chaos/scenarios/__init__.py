@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
-from chaos.scenarios import clocks, crashes, hostile, network, outages, topology
+from chaos.scenarios import access, clocks, crashes, fleets, hostile, network, outages
 from chaos.trial import Trial
 
 
@@ -48,5 +48,7 @@ SCENARIOS = (
     Scenario("lost-settle", network.lost_answers("settles", "settle")),
     Scenario("clock-jumps", clocks.jumps),
     Scenario("fuzz", hostile.fuzz),
-    Scenario("tls-acl", topology.tls),
+    Scenario("tls-acl", access.tls),
+    Scenario("sentinels", fleets.sentinels),
+    Scenario("cluster", fleets.cluster),
 )

@@ -39,10 +39,11 @@ def settled(trial: Trial, redis: RealRedis) -> None:
     trial.finish(60 if trial.ours else _HEAP_S + trial.system.patience_s)
     if not trial.ours:
         return
-    trial.until(lambda: redis.client.keys("lease:*") == [], 30, "leases are left")
-    runs = int(redis.client.get("stat:processed"))
+    prefix = f"{trial.namespace}:" if trial.namespace else ""
+    trial.until(lambda: redis.client.keys(f"{prefix}lease:*") == [], 30, "leases are left")
+    runs = int(redis.client.get(f"{prefix}stat:processed"))
     trial.check(trial.bound != 0 or runs == len(trial.log.ended), f"{runs} settled of {len(trial.log.ended)}")
-    trial.check(not redis.client.exists("dead", "retry"), "jobs in the dead or the retry set")
+    trial.check(not redis.client.exists(f"{prefix}dead", f"{prefix}retry"), "jobs in the dead or the retry set")
     trial.check_logs(_RECOVERED)
     trial.stop_workers()
 
