@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from pathlib import Path
 
 from chaos.scenarios.outages import load, settled, steady
-from chaos.trial import Trial
+from chaos.trial import SkippedError, Trial
+from tests.support.fleet import ROOT
 from tests.support.real_redis import RealRedis, free_port
 
-ACL = (
-    "resetchannels ~queues ~queue:* ~schedule ~retry ~dead ~stat:* ~processes ~paused ~lease* ~pushed:* ~*:*:* "
-    "-@all +ping +time +multi +exec +eval +evalsha +select +client|id +client|reply +client|unblock "
-    "+get +set +del +unlink +exists +type +expire +pexpire +incr +incrby "
-    "+hset +hget +hdel +hlen +hkeys +hmget +hgetall "
-    "+llen +lpush +rpush +rpop +lrem +lrange +lindex +blmove "
-    "+sadd +srem +scard +sismember +smembers "
-    "+zadd +zrem +zcard +zrange +zrangebyscore +zremrangebyrank +zremrangebyscore"
-)
-"""All that a worker and a producer of ours need, as the rules of a user; from Redis 7.2 on redis-py tells its name, too
-(`+client|setinfo`), and does without if it may not."""
+_DOCUMENT = ROOT / "docs" / "redis.md"
+_RULES = re.compile(r"<!-- acl: worker -->\n```\nACL SETUSER worker reset (.*?)```", re.DOTALL)
 
 
 def tls(trial: Trial) -> None:
-    """TLS with a CA of its own, and a user who may do no more than a worker must; Redis is killed and comes back."""
+    """TLS with a CA of its own, a user with the documented rights only; Redis is killed and comes back."""
     folder = trial.folder
     _certify(folder)
     users = folder / "users.acl"
-    users.write_text(f"user default on nopass ~* &* +@all\nuser jobs on >secret {ACL}\n")
+    users.write_text(f"user default on nopass ~* &* +@all\nuser worker reset {_rules('secret')}\n")
     port = free_port()
     redis = trial.server(
         appendonly="yes",
@@ -40,7 +33,7 @@ def tls(trial: Trial) -> None:
         tls_cert_file=str(folder / "redis.crt"),
         tls_key_file=str(folder / "redis.key"),
     )
-    trial.url = f"rediss://jobs:secret@127.0.0.1:{port}/0?ssl_ca_certs={folder / 'ca.crt'}"
+    trial.url = f"rediss://worker:secret@127.0.0.1:{port}/0?ssl_ca_certs={folder / 'ca.crt'}"
     with load(trial, patience_s=5):
         for _ in range(trial.pick(1, 5)):
             steady(trial)
@@ -55,12 +48,20 @@ def tls(trial: Trial) -> None:
     _refused(trial, redis)
 
 
+def _rules(password: str) -> str:
+    """Return the rules of a worker's user, as they are documented."""
+    found = _RULES.search(_DOCUMENT.read_text("utf-8")) if _DOCUMENT.exists() else None
+    if found is None:
+        raise SkippedError(f"{_DOCUMENT.name} does not say what a worker's user may do")
+    return " ".join(found[1].split()).replace("PASSWORD", password)
+
+
 def _refused(trial: Trial, redis: RealRedis) -> None:
     """Check that nothing was asked for that the user may not do."""
     refused = [
         f"{entry['reason']} {entry['object']}"
         for entry in redis.client.acl_log()
-        if entry.get("username") == "jobs" and entry["object"] != "client|setinfo"
+        if entry.get("username") == "worker" and entry["object"] != "client|setinfo"
     ]
     trial.check(not refused, f"refused by the ACL: {', '.join(refused)}")
 

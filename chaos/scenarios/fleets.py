@@ -37,7 +37,9 @@ class Fence:
     """
 
     def __init__(self, sentinels: list[int]) -> None:
-        self._sentinel = redis_sentinel.Sentinel([("127.0.0.1", port) for port in sentinels], socket_timeout=1)
+        self._sentinel: Any = redis_sentinel.Sentinel(  # type: ignore[no-untyped-call]
+            [("127.0.0.1", port) for port in sentinels], socket_timeout=1
+        )
         self._client: Any = None
 
     def master(self) -> int:
@@ -116,20 +118,21 @@ def _sentinel(trial: Trial, master: int, at: int) -> int:
     process = subprocess.Popen(
         [program, str(file), "--sentinel"], stdin=subprocess.DEVNULL, stdout=(folder / "log").open("wb")
     )
-    trial.at_end(lambda: (process.kill(), process.wait(10)))
+    trial.at_end(process.wait)
+    trial.at_end(process.kill)
     return port
 
 
 def _know_all(ports: list[int]) -> bool:
     try:
-        told = [redis_py.Redis(port=port).sentinel_master(_MASTER) for port in ports]
+        told: list[Any] = [redis_py.Redis(port=port).sentinel_master(_MASTER) for port in ports]
     except redis_py.RedisError:
         return False
     return all(one["num-other-sentinels"] == 2 and one["num-slaves"] == 2 for one in told)
 
 
 def cluster(trial: Trial) -> None:
-    """Three masters in cluster mode, all keys in one slot by the namespace {jobs}; its node is killed and comes back."""
+    """Three masters in cluster mode, all keys in one slot by the namespace; its node dies and comes back."""
     options: dict[str, Any] = {"cluster_enabled": "yes", "appendonly": "yes", "appendfsync": "always"}
     nodes = [trial.server(cluster_port=free_port(), **options) for _ in range(3)]
     addresses = [f"127.0.0.1:{node.port}" for node in nodes]

@@ -11,8 +11,8 @@ from chaos.systems import Ours
 pytestmark = pytest.mark.e2e
 
 _QUICK = (
-    *("rolling-term", "resets", "resets-1%", "half-open", "lost-push", "lost-settle"),
-    *("memory", "demotion", "forgetting", "maxclients", "tls-acl", "fuzz"),
+    *("rolling-term", "resets-1%", "lost-push", "lost-settle"),
+    *("memory", "demotion", "maxclients", "fuzz"),
 )
 
 
