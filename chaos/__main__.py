@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -26,6 +27,7 @@ def main(words: Sequence[str] | None = None) -> int:
             print(f"{scenario.name:<18} {scenario.about}")
         return 0
     wanted = _wanted(parser, told.names)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     systems: list[System] = [peer(name) for name in told.peers] if told.peers else [Ours()]
     rows = []
     for system in systems:

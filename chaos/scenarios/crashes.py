@@ -29,7 +29,10 @@ def storm(trial: Trial) -> None:
     held: list[int | None] = []
     while len(trial.missing()) > jobs // 20 and len(held) < lasts_s * 4:
         time.sleep(chance.uniform(0.5, 2.0))
-        victim = chance.choice([worker for worker in living if trial.system.ready(worker)] or living)
+        ready = [worker for worker in living if trial.system.ready(worker)]
+        if not ready:  # let the slow to start take jobs, too
+            continue
+        victim = chance.choice(ready)
         victim.kill9()
         held.append(trial.system.held(redis, victim))
         living.remove(victim)
