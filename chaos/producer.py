@@ -27,10 +27,10 @@ class Fence(Protocol):
 class Producer:
     """Pushes from a thread of its own until the block ends. What it is refused it does not count."""
 
-    def __init__(self, trial: Trial, *, patience_s: float = 0.0, fence: Fence | None = None) -> None:
+    def __init__(self, trial: Trial, *, url: str = "", patience_s: float = 0.0, fence: Fence | None = None) -> None:
         self._refused = 0
         self._trial = trial
-        self._app = trial.app(patience_s)
+        self._app = trial.app(patience_s, url)
         self._fence = fence
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)
@@ -59,4 +59,5 @@ class Producer:
             else:
                 if not self._fence or self._fence.after():
                     self._trial.confirmed.add(number)
+                    self._trial.pushed_at[number] = time.monotonic()
             self._trial.longest_push_s = max(self._trial.longest_push_s, time.monotonic() - began)

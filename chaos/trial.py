@@ -41,6 +41,7 @@ class Trial:
         self.excused: set[int] = set()  # need not come to their end, and may begin often
         self.bound: int | None = 0
         self.longest_push_s = 0.0
+        self.pushed_at: dict[int, float] = {}  # when a producer's push was answered
         self.again_s: list[float] = []
         self.notes: list[str] = []
         self.broken: list[str] = []
@@ -73,9 +74,9 @@ class Trial:
         """Have something called at the end, the last first."""
         self._cleanups.append(cleanup)
 
-    def app(self, patience_s: float = 5.0) -> RedisJobs:
+    def app(self, patience_s: float = 5.0, url: str = "") -> RedisJobs:
         """Return an app of this process."""
-        made = RedisJobs(self.url, namespace=self.namespace, patience_s=patience_s)
+        made = RedisJobs(url or self.url, namespace=self.namespace, patience_s=patience_s)
         self.at_end(made.close)
         return made
 
@@ -138,6 +139,11 @@ class Trial:
             self.again_s.append(time.monotonic() - since)
         if max(self.again_s) > limit_s:
             self.broken.append(f"not consuming again within {limit_s:g} s")
+
+    def slowest_s(self) -> float:
+        """Return the longest time from the answer to a push until its job began."""
+        waits = [start.at - self.pushed_at[start.number] for start in self.log.starts if start.number in self.pushed_at]
+        return max(waits, default=0.0)
 
     def check(self, holds: bool, what: str) -> None:
         """Note what should not be."""

@@ -17,13 +17,13 @@ _RECOVERED = "recovered"
 
 
 @contextmanager
-def load(trial: Trial, *, patience_s: float = 0.0) -> Iterator[None]:
-    """Two workers and a producer, under way."""
+def load(trial: Trial, *, patience_s: float = 0.0, url: str = "") -> Iterator[None]:
+    """Two workers and a producer, under way; `url` is where the producer connects, if not where the workers do."""
     for _ in range(2):
         trial.worker()
     if not trial.ours:  # no producer of theirs: a heap of jobs that lasts
         trial.push([0.1] * 2 * trial.system.slots * _HEAP_S * 10)
-    with Producer(trial, patience_s=patience_s) if trial.ours else nullcontext():
+    with Producer(trial, url=url, patience_s=patience_s) if trial.ours else nullcontext():
         steady(trial)
         yield
 
