@@ -34,18 +34,12 @@ def block():
     for one in gc.get_objects():
         if isinstance(one, Fetcher):
             one._turn = threading.Event().wait
-
-@app.job(name="hold_gil")
-def hold_gil(number, seconds):
-    tell("start", number)
-    ctypes.PyDLL(None).sleep(seconds)
-    tell("end", number)
 """
 
 
 @pytest.fixture(autouse=True)
 def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have workers find the module `faults`: a job that blocks the loop, and one that lets no other thread run."""
+    """Have workers find the module `faults`: a job that blocks the loop."""
     (tmp_path / "faults.py").write_text(FAULTS)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 

@@ -13,7 +13,7 @@ from redisjobs import RedisJobs
 from redisjobs.wire.times import Wire
 from tests.interop.apps import interop_app
 from tests.interop.peers import GENERATIONS, RubyPeer, unavailable
-from tests.support.fleet import WorkerProcess
+from tests.support.fleet import WorkerProcess, command
 from tests.support.real_redis import RealRedis
 
 
@@ -59,7 +59,7 @@ def start_worker(redis: RealRedis, tmp_path: Path) -> Iterator[Callable[..., Wor
     def start(*words: str) -> WorkerProcess:
         environment = {"REDISJOBS_URL": redis.url, "REDISJOBS_HEARTBEAT_TTL_S": "3"}
         log = tmp_path / f"worker-{len(started)}.log"
-        started.append(WorkerProcess(log, ["tests.interop.apps:app", *words], environment))
+        started.append(WorkerProcess(log, [command(), "worker", "tests.interop.apps:app", *words], environment))
         return started[-1].ready()
 
     yield start

@@ -63,18 +63,19 @@ class Runs:
 
 
 class WorkerProcess:
-    """One `redisjobs worker` of its own, with its log in a file."""
+    """One `redisjobs worker` of its own, or another program that is given as `words`, with its log in a file."""
 
-    def __init__(self, log: Path, words: list[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, log: Path, words: list[str], environment: Mapping[str, str], *, own_group: bool = False) -> None:
         self.log_file = log
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [command(), "worker", *words],
+                words,
                 env={**os.environ, **environment},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
+                start_new_session=own_group,
             )
 
     @property
@@ -171,7 +172,8 @@ class Fleet:
         environment = {"REDISJOBS_URL": url, RUN_LOG: str(self.runs.file)}
         environment |= {f"REDISJOBS_{name.upper()}": str(value) for name, value in settings.items()}
         log = self._folder / f"worker-{len(self.workers)}.log"
-        made = WorkerProcess(log, ["tests.e2e.jobs:app", "-c", str(concurrency), *words], environment)
+        command_line = [command(), "worker", "tests.e2e.jobs:app", "-c", str(concurrency), *words]
+        made = WorkerProcess(log, command_line, environment)
         self.workers.append(made)
         return made.ready() if ready else made
 
