@@ -87,6 +87,7 @@ def crawl(trial: Trial) -> None:
             steady(trial)
             proxy.crawl()
             trial.consuming_again(time.monotonic(), _HANG_S, each=True)
+            proxy.reset_all()  # or the producer, whose answers are short, goes on with a push every 3 s
     _end(trial, redis, proxy)
 
 

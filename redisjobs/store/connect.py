@@ -64,9 +64,11 @@ class Line:
     def __init__(self, config: RedisConfig, *, timeout_s: float | None = None) -> None:
         self._place = _place(config)
         self._timeout_s = timeout_s or config.timeout_s
+        self._reply_s = config.timeout_s
         self._connection = self._made(self._place.first)
         self._socket: Any = None
         self._reader: Any = None
+        self._until = 0.0  # monotonic seconds: when the replies under way must be here; 0: nobody waits yet
         self._poll = select.poll()
 
     def request(self, ops: Sequence[Op[Any]], *, atomic: bool = False) -> list[Any]:
@@ -93,6 +95,7 @@ class Line:
         try:
             if self._socket is None:
                 self._place = drive(opening(self._place), self)
+            self._until = 0.0
             self._socket.sendall(message(ops, atomic=atomic, by_text=by_text))
         except BaseException as error:
             raise self._failed(error) from error
@@ -106,6 +109,7 @@ class Line:
         try:
             if isinstance(step, Dial):
                 return self._dial(step.arguments)
+            self._until = 0.0
             self._socket.sendall(packed(step))
         except BaseException as error:
             raise self._failed(error) from error
@@ -168,8 +172,8 @@ class Line:
         return reply
 
     def _wait(self) -> Any:
-        """Read from the socket until a reply is whole. Each piece may take the timeout, all together twice as long."""
-        until = clock.monotonic() + 2 * self._timeout_s
+        """Read from the socket until a reply is whole. From the first byte on, all replies have the timeout together."""
+        self._until = self._until or clock.monotonic() + self._reply_s
         while True:
             data = self._socket.recv(_PIECE_BYTES)
             if not data:
@@ -178,8 +182,8 @@ class Line:
             reply = self._reader.gets()
             if reply is not False:
                 return reply
-            if clock.monotonic() > until:
-                raise TimeoutError("the reply came too slowly")
+            if clock.monotonic() > self._until:
+                raise TimeoutError("the replies came too slowly")
 
     def _failed(self, error: BaseException) -> BaseException:
         self.close()
@@ -213,12 +217,10 @@ class AsyncLine:
         """
         try:
             await self._connect()
-            async with asyncio.timeout(self._timeout_s) as limit:
+            async with asyncio.timeout(self._timeout_s):
                 await self._connection.send_packed_command([b"".join([each.sent for each in requests])], False)
-                now = asyncio.get_running_loop().time
                 for each in requests:
                     replies = [await self._read() for _ in range(each.count)]
-                    limit.reschedule(now() + self._timeout_s)
                     if not each.replies.done():
                         each.replies.set_result(replies)
         except BaseException as error:
