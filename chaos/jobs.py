@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import select
 import signal
+import time
 from typing import Any
 
 from chaos.runlog import Writer
@@ -40,6 +42,24 @@ def pwork(number: int, seconds: float) -> None:
     """Wait in a child process."""
     told.start(number)
     wait(seconds)
+    told.end(number)
+
+
+@app.job(name="hold_gil")
+def hold_gil(number: int, seconds: float) -> None:
+    """Let nothing else of this process run: a call into C that keeps the GIL."""
+    told.start(number)
+    ctypes.PyDLL(None).sleep(int(seconds))
+    told.end(number)
+
+
+@app.job(name="spin")
+def spin(number: int, seconds: float) -> None:
+    """Keep the interpreter busy with Python code."""
+    told.start(number)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
     told.end(number)
 
 

@@ -27,6 +27,7 @@ SCENARIOS = (
     Scenario("storm", crashes.storm, peers=True),
     Scenario("one-kill", crashes.one_kill, peers=True),
     Scenario("rolling-term", crashes.rolling_term, peers=True),
+    Scenario("gil", crashes.gil),
     Scenario("zombie", crashes.zombie),
     Scenario("poison", crashes.poison),
     Scenario("redis-always", outages.restart("always"), peers=True),

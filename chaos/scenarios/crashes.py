@@ -88,6 +88,19 @@ def rolling_term(trial: Trial) -> None:
     trial.stop_workers()
 
 
+def gil(trial: Trial) -> None:
+    """Hold the GIL in C for 20 s, and loop in Python for 60 s: those processes are not taken for dead."""
+    trial.server()
+    workers = [trial.worker() for _ in range(3)]
+    trial.push([trial.pick(10.0, 20.0)], "hold_gil")
+    trial.push([trial.pick(10.0, 60.0)], "spin")
+    trial.until(lambda: len(trial.log.read().started) == 2, 30, "the jobs have not begun")
+    trial.finish(100)
+    trial.check_logs("recovered", "not ours any more")
+    trial.notes.append(f"{len(workers)} workers")
+    trial.stop_workers()
+
+
 def zombie(trial: Trial) -> None:
     """Stop a worker until another one has recovered its jobs, then let it go on, three times."""
     redis = trial.server()

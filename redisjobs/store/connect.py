@@ -55,6 +55,7 @@ _PASSING_CLASSES = (
     *("ReadOnlyError", "OutOfMemoryError", "MasterDownError", "ClusterDownError", "TryAgainError", "AskError"),
 )
 _PIECE_BYTES = 1 << 16
+_TRICKLE_BYTES_PER_S = 1_000  # a connection that brings less is as good as dead, and another one may be well
 _LOGIN = ("NOAUTH", "WRONGPASS", "invalid password", "invalid username-password", "Authentication required")
 
 
@@ -64,11 +65,9 @@ class Line:
     def __init__(self, config: RedisConfig, *, timeout_s: float | None = None) -> None:
         self._place = _place(config)
         self._timeout_s = timeout_s or config.timeout_s
-        self._reply_s = config.timeout_s
         self._connection = self._made(self._place.first)
         self._socket: Any = None
         self._reader: Any = None
-        self._until = 0.0  # monotonic seconds: when the replies under way must be here; 0: nobody waits yet
         self._poll = select.poll()
 
     def request(self, ops: Sequence[Op[Any]], *, atomic: bool = False) -> list[Any]:
@@ -95,7 +94,6 @@ class Line:
         try:
             if self._socket is None:
                 self._place = drive(opening(self._place), self)
-            self._until = 0.0
             self._socket.sendall(message(ops, atomic=atomic, by_text=by_text))
         except BaseException as error:
             raise self._failed(error) from error
@@ -109,7 +107,6 @@ class Line:
         try:
             if isinstance(step, Dial):
                 return self._dial(step.arguments)
-            self._until = 0.0
             self._socket.sendall(packed(step))
         except BaseException as error:
             raise self._failed(error) from error
@@ -172,8 +169,8 @@ class Line:
         return reply
 
     def _wait(self) -> Any:
-        """Read from the socket until a reply is whole. From the first byte on, all replies have the timeout together."""
-        self._until = self._until or clock.monotonic() + self._reply_s
+        """Read from the socket until a reply is whole. Each piece may take the timeout, if they do not just trickle."""
+        received, began_at = 0, 0.0
         while True:
             data = self._socket.recv(_PIECE_BYTES)
             if not data:
@@ -182,8 +179,10 @@ class Line:
             reply = self._reader.gets()
             if reply is not False:
                 return reply
-            if clock.monotonic() > self._until:
-                raise TimeoutError("the replies came too slowly")
+            received, began_at = received + len(data), began_at or clock.monotonic()
+            took_s = clock.monotonic() - began_at
+            if took_s > 1.0 and received < took_s * _TRICKLE_BYTES_PER_S:
+                raise TimeoutError("the replies come too slowly")
 
     def _failed(self, error: BaseException) -> BaseException:
         self.close()

@@ -11,7 +11,7 @@ from chaos.systems import Ours
 pytestmark = pytest.mark.e2e
 
 _QUICK = (
-    *("rolling-term", "resets-1%", "lost-push", "lost-settle"),
+    *("rolling-term", "resets-1%", "crawl", "lost-push", "lost-settle"),
     *("memory", "demotion", "maxclients", "fuzz"),
 )
 
