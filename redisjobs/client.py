@@ -11,7 +11,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count as counter
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -24,7 +24,7 @@ from redisjobs.store.keys import Keys
 from redisjobs.store.op import Steps
 from redisjobs.store.ops import queues as ops
 from redisjobs.store.ops.queues import Producer
-from redisjobs.store.stores import AsyncStore, BlockingStore
+from redisjobs.store.shards import On, Shards, Stores
 from redisjobs.wire import arguments, payload
 from redisjobs.wire.times import Wire, stamp
 
@@ -38,6 +38,8 @@ class Push(Struct):
 
     fields: dict[str, Any]
     when: When = NOW
+    shard: str = ""
+    """The server that the job names; if none, the queue decides."""
 
     @property
     def name(self) -> str:
@@ -68,15 +70,6 @@ class ClientConfig(Struct, frozen=True):
     warn_payload_bytes: int = 64 * 1024
 
 
-class Stores(Protocol):
-    """Where a client sends to; asked anew for each push, since it may be made only then."""
-
-    @property
-    def store(self) -> BlockingStore: ...
-    @property
-    def astore(self) -> AsyncStore: ...
-
-
 class _Producers(Struct):
     """Producers that nobody uses at the moment; a new process makes its own."""
 
@@ -97,8 +90,11 @@ class _Producers(Struct):
 class Client:
     """Pushes jobs, by name or as `Job` asks for it. Safe to use from any thread and any event loop."""
 
-    def __init__(self, stores: Stores, keys: Keys, chain: Chain[Push], config: ClientConfig) -> None:
+    def __init__(
+        self, stores: Stores, keys: Keys, chain: Chain[Push], config: ClientConfig, shards: Shards | None = None
+    ) -> None:
         self._stores = stores
+        self._shards = shards or Shards({}, {})
         self._keys = keys
         self._chain = chain
         self._config = config
@@ -113,13 +109,13 @@ class Client:
             PayloadError: one of the arguments is not plain JSON, or the job too large. Nothing was sent.
             StoreUnavailableError: Redis did not answer in time. Jobs may or may not have been stored.
         """
-        return drive(self._push(self._build(name, calls, fields, when)), self._stores.store)
+        return drive(self._push(self._build(name, calls, fields, when)), self._shards.store(self._stores))
 
     async def apush_args(
         self, name: str, calls: Sequence[list[Any]], fields: Mapping[str, Any], when: When = NOW
     ) -> list[str | None]:
         """See `push_args`."""
-        return await adrive(self._push(self._build(name, calls, fields, when)), self._stores.astore)
+        return await adrive(self._push(self._build(name, calls, fields, when)), self._shards.astore(self._stores))
 
     def _build(self, name: str, calls: Iterable[list[Any]], fields: Mapping[str, Any], when: When) -> list[Push]:
         if not isinstance(name, str) or not name:
@@ -128,13 +124,15 @@ class Client:
         if when.at is not None and when.at <= now:
             when = NOW
         lists = list(calls)
+        fields = dict(fields)
+        shard = self._shards.check(fields.pop("shard", ""))
         created_at = stamp(now, self._config.wire)
         built = []
         for args, jid in zip(lists, payload.new_jids(len(lists)), strict=True):
             members = {**fields, "args": args, "class": name, "jid": jid, "created_at": created_at}
             if "tags" in members:
                 members["tags"] = list(members["tags"])  # middleware may add to them; the job's own stay as they are
-            built.append(Push(members, when))
+            built.append(Push(members, when, shard))
         return built
 
     def _push(self, pushes: list[Push]) -> Steps[list[str | None]]:
@@ -177,29 +175,34 @@ class Client:
         return results
 
     def _store_all(self, pushes: Sequence[Push], stored: set[int] | None = None) -> Steps[None]:
-        """Store pushes in batches, those of one queue together; all are written before one is sent.
+        """Store pushes in batches, those of one queue and server together; all are written before one is sent.
 
         The `id` of each that is stored is added to `stored`: its jid may be another's, if middleware had it so.
         """
         enqueued_at = stamp(clock.now(), self._config.wire)
-        groups: dict[str | None, list[tuple[Push, bytes]]] = {}
+        groups: dict[tuple[str, str | None], list[tuple[Push, bytes]]] = {}
         for push in pushes:
             queue = push.queue if push.when is NOW else None
-            groups.setdefault(queue, []).append((push, self._encode(push, enqueued_at)))
-        for queue, group in groups.items():
+            shard = push.shard or self._shards.of(push.queue)
+            groups.setdefault((shard, queue), []).append((push, self._encode(push, enqueued_at)))
+        for (shard, queue), group in groups.items():
             for start in range(0, len(group), BATCH):
                 batch = group[start : start + BATCH]
-                yield from self._store_batch(queue, batch, start)
+                yield from self._store_batch(shard, queue, batch, start)
                 if stored is not None:
                     stored.update(id(push) for push, _ in batch)
 
-    def _store_batch(self, queue: str | None, batch: Sequence[tuple[Push, bytes]], start: int) -> Steps[None]:
+    def _store_batch(
+        self, shard: str, queue: str | None, batch: Sequence[tuple[Push, bytes]], start: int
+    ) -> Steps[None]:
         producer = self._producers.take()
+        keys = self._shards.keys(shard) if shard else self._keys
         if queue is None:
             jobs = [(_due(push.when), raw) for push, raw in batch]
-            yield from ops.schedule(self._keys, jobs, producer=producer, before=start)
+            storing = ops.schedule(keys, jobs, producer=producer, before=start)
         else:
-            yield from ops.push(self._keys, queue, [raw for _, raw in batch], producer=producer)
+            storing = ops.push(keys, queue, [raw for _, raw in batch], producer=producer)
+        yield from On(shard, storing) if shard else storing
         self._producers.free.append(producer)  # not after an error: its last push may still be under way
 
     def _encode(self, push: Push, enqueued_at: int | float) -> bytes:

@@ -30,6 +30,7 @@ else:
 @click.option("-e", "--environment", metavar="NAME", help="Name of this deployment, such as production.")
 @click.option("--tag", metavar="TEXT", help="Shown beside the process.")
 @click.option("--label", "labels", multiple=True, metavar="TEXT", help="Shown beside the process; repeatable.")
+@click.option("--shard", metavar="NAME", default="", help="Work for this shard of the app, not for its main Redis.")
 @click.option("-r", "--require", multiple=True, metavar="MODULE", help="A module with more jobs; repeatable.")
 @click.option(
     "-C", "--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="A TOML file with settings."
@@ -40,7 +41,7 @@ else:
 @click.option("--no-job-log", is_flag=True, help="No line at each job's start and end; failures are written.")
 @click.option("-v", "--verbose", is_flag=True, help="The same as --log-level debug.")
 @click.pass_context
-def worker(ctx: click.Context, /, file: Path | None, no_job_log: bool, verbose: bool, **given: Any) -> None:
+def worker(ctx: click.Context, /, file: Path | None, shard: str, no_job_log: bool, verbose: bool, **given: Any) -> None:
     """Run the jobs of an app.
 
     Such as `redisjobs worker shop.jobs:app -q critical,3 -q default`.
@@ -75,7 +76,7 @@ def worker(ctx: click.Context, /, file: Path | None, no_job_log: bool, verbose: 
     for module in config.setting("require", *sources) or ():
         loading.load(module, folder)
     try:
-        status = app.build_worker(settings, embedded=False).run()
+        status = app.shard(shard).build_worker(settings, embedded=False).run()
     finally:
         app.close()
     sys.exit(status)

@@ -34,6 +34,7 @@ class JobOptions(Struct, frozen=True):
     | log_level | level of the loggers while the job runs (`debug` ...) |
     | retry_in | see `RetryIn` |
     | on_exhausted | see `OnExhausted` |
+    | shard | the server that it goes to, one of the app's `shards`; not on the wire |
     """
 
     queue: str = "default"
@@ -46,6 +47,7 @@ class JobOptions(Struct, frozen=True):
     log_level: str | None = None
     retry_in: RetryIn | None = None
     on_exhausted: OnExhausted | None = None
+    shard: str | None = None
 
     def merge(self, given: Mapping[str, Any]) -> JobOptions:
         """Return these options with some set anew.
@@ -87,6 +89,10 @@ class JobOptions(Struct, frozen=True):
         if self.log_level is not None:
             found["log_level"] = self.log_level
         return found
+
+    def push_fields(self) -> dict[str, Any]:
+        """Return the fields for the wire and, under `shard`, where to: the client takes that out again."""
+        return self.wire_fields() if self.shard is None else {**self.wire_fields(), "shard": self.shard}
 
 
 _NAMES = JobOptions.__struct_fields__
@@ -133,4 +139,5 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "retry_in": (lambda value: value is None or callable(value), "a function"),
     "on_exhausted": (lambda value: value is None or callable(value), "a function"),
+    "shard": (lambda value: value is None or _name(value), "the name of a shard"),
 }
