@@ -5,11 +5,14 @@ It only puts the parts together; each is made when it is first asked for, so tha
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack, overload
+
+from msgspec import structs
 
 from redisjobs import config, events
 from redisjobs.app_config import AppSettings, app_config
@@ -25,6 +28,7 @@ from redisjobs.middleware.chain import Chain
 from redisjobs.middleware.context import JobContext
 from redisjobs.store.keys import Keys
 from redisjobs.store.location import Location
+from redisjobs.store.shards import Shards
 from redisjobs.store.stores import AsyncStore, BlockingStore
 
 if TYPE_CHECKING:
@@ -74,6 +78,7 @@ class RedisJobs:
         self.server_middleware: Chain[JobContext] = Chain()
         self._defaults = JobOptions().merge(self.config.defaults)
         self._location = Location(url, self.config.data_folder)
+        self._shards = {name: self._beside(**told) for name, told in self.config.shards.items()}
 
     # -- jobs ---------------------------------------------------------------------------------------------------
 
@@ -93,6 +98,7 @@ class RedisJobs:
         merged = self._defaults.merge(options)
 
         def register(function: Callable[..., Any]) -> Job[..., Any]:
+            self._routing.check(merged.shard or "")
             made = Job(function, name or _name_of(function), merged, self.client)
             if made.is_async and options.get("executor") is not None:
                 raise OptionError(f"executor is for plain functions; {made.name} is async and runs on the event loop")
@@ -271,7 +277,17 @@ class RedisJobs:
     def client(self) -> Client:
         """The client that all jobs of this app are pushed by."""
         limits = ClientConfig(self.config.wire, self.config.max_payload_bytes)
-        return Client(self, self.keys, self.client_middleware, limits)
+        return Client(self, self.keys, self.client_middleware, limits, self._routing)
+
+    def shard(self, name: str) -> RedisJobs:
+        """Return this app on the server of one of its shards: to look there, or to run a worker for it.
+
+        Jobs, middleware and events are the same ones. What is pushed by it goes there, whatever its queue.
+
+        Raises:
+            OptionError: there is no such shard.
+        """
+        return self._shards[self._routing.check(name)] if name else self
 
     @property
     def redis(self) -> RedisConfig:
@@ -300,6 +316,8 @@ class RedisJobs:
 
     def close(self) -> None:
         """Close idle connections and let go of the private server, if there is one. The app stays usable."""
+        for shard in self._shards.values():
+            shard.close()
         for name in ("store", "_access"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
@@ -308,14 +326,30 @@ class RedisJobs:
 
     async def aclose(self) -> None:
         """Close the connections that this event loop's coroutines pushed through; to be awaited before it ends."""
-        await self.astore.close()
+        for app in (self, *self._shards.values()):
+            if "astore" in app.__dict__:
+                await app.astore.close()
 
     @cached_property
     def _access(self) -> inspector.Access:
         return inspector.Access(BlockingStore(self.redis), self.keys, self.config.dead, self.config.wire)
 
     def _fields(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        return self._defaults.for_call(options).wire_fields()
+        return self._defaults.for_call(options).push_fields()
+
+    @cached_property
+    def _routing(self) -> Shards:
+        return Shards(self._shards, self.config.routes)
+
+    def _beside(self, url: str, namespace: str | None = None) -> RedisJobs:
+        """Return this app on another server; to be called before any of its parts is made."""
+        made = copy.copy(self)
+        settings = {"shards": {}, "routes": {}, "namespace": self.config.namespace if namespace is None else namespace}
+        made.config = structs.replace(self.config, **settings)
+        made.keys = Keys(made.config.namespace)
+        made._location = Location(url, None)
+        made._shards = {}
+        return made
 
 
 def _needs_driving(function: Callable[..., Any]) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from msgspec import Struct, field
 
 from redisjobs.config import DAY_S, DeadSetConfig, Given, checked, positive, seconds, text
+from redisjobs.errors import ConfigError, did_you_mean
 from redisjobs.lazy import LazyModule
 from redisjobs.wire.times import WIRES, Wire
 
@@ -30,6 +31,8 @@ class AppSettings(TypedDict, total=False):
     timeout_s: float
     patience_s: float
     data_folder: pathlib.Path | str | None
+    shards: Mapping[str, str | Mapping[str, str]]
+    routes: Mapping[str, str]
 
 
 class AppConfig(Struct, frozen=True):
@@ -41,6 +44,8 @@ class AppConfig(Struct, frozen=True):
     `max_retries`: what `retry=True` means. `max_payload_bytes`: larger jobs are refused at enqueue.
     `timeout_s`: how long to wait for one answer of Redis. `patience_s`: how long a producer goes on asking a Redis
     that does not answer. `data_folder`: of the private server, if no other is named.
+    `shards`: more servers by name, each a URL, or `{"url": ..., "namespace": ...}` if its namespace is another one.
+    `routes`: the shard of each queue that goes there, by name or pattern (`"reports*"`); the first that fits counts.
     """
 
     wire: Wire = "sidekiq8"
@@ -53,6 +58,8 @@ class AppConfig(Struct, frozen=True):
     timeout_s: float = 5.0
     patience_s: float = 5.0
     data_folder: pathlib.Path | None = None
+    shards: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    routes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def dead(self) -> DeadSetConfig:
@@ -66,7 +73,12 @@ def app_config(given: Mapping[str, Any]) -> AppConfig:
     Raises:
         ConfigError: an unknown setting, or a value that is none.
     """
-    return AppConfig(**checked(Given("RedisJobs(...)", given), _CHECKS))
+    made = AppConfig(**checked(Given("RedisJobs(...)", given), _CHECKS))
+    for pattern, shard in made.routes.items():
+        if shard not in made.shards:
+            hint = did_you_mean(shard, made.shards, f"; there are: {', '.join(made.shards) or 'none'}")
+            raise ConfigError(f"RedisJobs(...): routes: {pattern!r} leads to no shard: {shard!r}{hint}")
+    return made
 
 
 def _wire(value: Any) -> Any:
@@ -85,6 +97,24 @@ def _options(value: Any) -> dict[str, Any]:
     return dict(value)
 
 
+def _shards(value: Any) -> dict[str, dict[str, str]]:
+    if not isinstance(value, Mapping):
+        raise TypeError("must be a dict of URLs by the names of shards")
+    found = {}
+    for name, told in value.items():
+        fields = {"url": told} if isinstance(told, str) else told
+        if not (isinstance(fields, Mapping) and "url" in fields and fields.keys() <= {"url", "namespace"}):
+            raise TypeError(f"the shard {name!r} must be a URL, or a dict of url and namespace")
+        found[name] = {key: text(part) for key, part in fields.items()}
+    return found
+
+
+def _routes(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise TypeError("must be a dict of shards by the names of queues")
+    return {text(pattern): text(shard) for pattern, shard in value.items()}
+
+
 def _folder(value: Any) -> pathlib.Path | None:
     return None if value is None else pathlib.Path(value)
 
@@ -100,4 +130,6 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "timeout_s": seconds,
     "patience_s": _patience,
     "data_folder": _folder,
+    "shards": _shards,
+    "routes": _routes,
 }

@@ -11,7 +11,7 @@ import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import count as counter
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -24,7 +24,7 @@ from redisjobs.store.keys import Keys
 from redisjobs.store.op import Steps
 from redisjobs.store.ops import queues as ops
 from redisjobs.store.ops.queues import Producer
-from redisjobs.store.stores import AsyncStore, BlockingStore
+from redisjobs.store.shards import On, Shards, Stores
 from redisjobs.wire import arguments, payload
 from redisjobs.wire.times import Wire, stamp
 
@@ -38,6 +38,8 @@ class Push(Struct):
 
     fields: dict[str, Any]
     when: When = NOW
+    shard: str = ""
+    """The server that the job names; if none, the queue decides."""
 
     @property
     def name(self) -> str:
@@ -68,15 +70,6 @@ class ClientConfig(Struct, frozen=True):
     warn_payload_bytes: int = 64 * 1024
 
 
-class Stores(Protocol):
-    """Where a client sends to; asked anew for each push, since it may be made only then."""
-
-    @property
-    def store(self) -> BlockingStore: ...
-    @property
-    def astore(self) -> AsyncStore: ...
-
-
 class _Producers(Struct):
     """Producers that nobody uses at the moment; a new process makes its own."""
 
@@ -97,8 +90,11 @@ class _Producers(Struct):
 class Client:
     """Pushes jobs, by name or as `Job` asks for it. Safe to use from any thread and any event loop."""
 
-    def __init__(self, stores: Stores, keys: Keys, chain: Chain[Push], config: ClientConfig) -> None:
+    def __init__(
+        self, stores: Stores, keys: Keys, chain: Chain[Push], config: ClientConfig, shards: Shards | None = None
+    ) -> None:
         self._stores = stores
+        self._shards = shards or Shards({}, {})
         self._keys = keys
         self._chain = chain
         self._config = config
@@ -113,13 +109,13 @@ class Client:
             PayloadError: one of the arguments is not plain JSON, or the job too large. Nothing was sent.
             StoreUnavailableError: Redis did not answer in time. Jobs may or may not have been stored.
         """
-        return drive(self._push(name, calls, fields, when), self._stores.store)
+        return drive(self._push(name, calls, fields, when), self._shards.store(self._stores))
 
     async def apush_args(
         self, name: str, calls: Sequence[list[Any]], fields: Mapping[str, Any], when: When = NOW
     ) -> list[str | None]:
         """See `push_args`."""
-        return await adrive(self._push(name, calls, fields, when), self._stores.astore)
+        return await adrive(self._push(name, calls, fields, when), self._shards.astore(self._stores))
 
     def _push(
         self, name: str, calls: Sequence[list[Any]], fields: Mapping[str, Any], when: When
@@ -129,6 +125,10 @@ class Client:
         now = clock.now()
         if when.at is not None and when.at <= now:
             when = NOW
+        shard = ""
+        if "shard" in fields:
+            fields = dict(fields)
+            shard = self._shards.check(fields.pop("shard"))
         stamps = {"created_at": stamp(now, self._config.wire)}
         jids = payload.new_jids(len(calls))
         if len(self._chain):
@@ -136,17 +136,18 @@ class Client:
                 {**fields, "args": args, "class": name, "jid": jid, **stamps}
                 for args, jid in zip(calls, jids, strict=True)
             )
-            return (yield from self._push_wrapped([Push(each, when) for each in members]))
+            return (yield from self._push_wrapped([Push(each, when, shard) for each in members]))
         if when is NOW:
             stamps["enqueued_at"] = stamps["created_at"]
         raws = payload.encode_many(name, calls, jids, fields, stamps)
         if max(map(len, raws), default=0) > min(self._config.warn_payload_bytes, self._config.max_payload_bytes):
             for jid, raw in zip(jids, raws, strict=True):
                 self._check_size(raw, name, jid)
+        shard = shard or self._shards.of(fields["queue"])
         queue = fields["queue"] if when is NOW else None
         jobs = raws if when is NOW else [(_due(when), raw) for raw in raws]
         for start in range(0, len(jobs), BATCH):
-            yield from self._store(queue, jobs[start : start + BATCH], start)
+            yield from self._store(shard, queue, jobs[start : start + BATCH], start)
         return list(jids)
 
     def _push_wrapped(self, pushes: list[Push]) -> Steps[list[str | None]]:
@@ -185,31 +186,34 @@ class Client:
         return results
 
     def _store_all(self, pushes: Sequence[Push], stored: set[int]) -> Steps[None]:
-        """Store pushes in batches, those of one queue together; all are written before one is sent.
+        """Store pushes in batches, those of one queue and server together; all are written before one is sent.
 
         The `id` of each that is stored is added to `stored`: its jid may be another's, if middleware had it so.
         """
         enqueued_at = stamp(clock.now(), self._config.wire)
-        groups: dict[str | None, list[tuple[int, Any]]] = {}
+        groups: dict[tuple[str, str | None], list[tuple[int, Any]]] = {}
         for push in pushes:
             raw = self._encode(push, enqueued_at)
+            shard = push.shard or self._shards.of(push.queue)
             if push.when is NOW:
-                groups.setdefault(push.queue, []).append((id(push), raw))
+                groups.setdefault((shard, push.queue), []).append((id(push), raw))
             else:
-                groups.setdefault(None, []).append((id(push), (_due(push.when), raw)))
-        for queue, group in groups.items():
+                groups.setdefault((shard, None), []).append((id(push), (_due(push.when), raw)))
+        for (shard, queue), group in groups.items():
             for start in range(0, len(group), BATCH):
                 batch = group[start : start + BATCH]
-                yield from self._store(queue, [job for _, job in batch], start)
+                yield from self._store(shard, queue, [job for _, job in batch], start)
                 stored.update(number for number, _ in batch)
 
-    def _store(self, queue: str | None, jobs: Sequence[Any], before: int) -> Steps[None]:
+    def _store(self, shard: str, queue: str | None, jobs: Sequence[Any], before: int) -> Steps[None]:
         """Store a batch in one request: payloads in a queue, or in the schedule (no queue) pairs of due and payload."""
         producer = self._producers.take()
+        keys = self._shards.keys(shard) if shard else self._keys
         if queue is None:
-            yield ops.schedule(self._keys, jobs, producer=producer, before=before)
+            storing = ops.schedule(keys, jobs, producer=producer, before=before)
         else:
-            yield ops.push(self._keys, queue, jobs, producer=producer)
+            storing = ops.push(keys, queue, jobs, producer=producer)
+        yield On(shard, storing) if shard else storing
         self._producers.free.append(producer)  # not after an error: its last push may still be under way
 
     def _encode(self, push: Push, enqueued_at: int | float) -> bytes:

@@ -69,7 +69,7 @@ class Job(Generic[P, R_co]):
         self.timeout_s = options.timeout
         self.__doc__ = function.__doc__
         self._pusher = pusher
-        self._fields = options.wire_fields()
+        self._fields = options.push_fields()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function here and now, without Redis."""

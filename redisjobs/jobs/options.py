@@ -36,6 +36,7 @@ class JobOptions(Struct, frozen=True):
     | executor | "process" runs it in a child process that can be killed; "thread" or None: see `WorkerConfig` |
     | retry_in | see `RetryIn` |
     | on_exhausted | see `OnExhausted` |
+    | shard | the server that it goes to, one of the app's `shards`; not on the wire |
     """
 
     queue: str = "default"
@@ -50,6 +51,7 @@ class JobOptions(Struct, frozen=True):
     executor: Literal["thread", "process"] | None = None
     retry_in: RetryIn | None = None
     on_exhausted: OnExhausted | None = None
+    shard: str | None = None
 
     def merge(self, given: Mapping[str, Any]) -> JobOptions:
         """Return these options with some set anew.
@@ -97,6 +99,10 @@ class JobOptions(Struct, frozen=True):
         if self.timeout is not None:
             found["timeout"] = self.timeout
         return found
+
+    def push_fields(self) -> dict[str, Any]:
+        """Return the fields for the wire and, under `shard`, where to: the client takes that out again."""
+        return self.wire_fields() if self.shard is None else {**self.wire_fields(), "shard": self.shard}
 
 
 _NAMES = JobOptions.__struct_fields__
@@ -152,4 +158,5 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "executor": (lambda value: value in (None, "thread", "process"), '"thread" or "process"'),
     "retry_in": (lambda value: value is None or callable(value), "a function"),
     "on_exhausted": (lambda value: value is None or callable(value), "a function"),
+    "shard": (lambda value: value is None or _name(value), "the name of a shard"),
 }
