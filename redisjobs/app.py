@@ -190,11 +190,14 @@ class RedisJobs:
     def build_worker(
         self, settings: config.WorkerConfig, *, embedded: bool, origin: origins.Origin | None = None
     ) -> workers.Worker:
-        """Return a worker with complete settings; `embedded`: it shares its process, and takes no signals from Ruby.
+        """Return a worker with complete settings, for all servers of this app.
+
+        `embedded`: it shares its process, and takes no signals from Ruby.
 
         `origin` is what its child processes import; None: it is looked for among the modules.
         """
-        return workers.Worker(self.worker_parts(settings, origin), settings, embedded=embedded)
+        shards = {name: shard.worker_parts(settings, origin) for name, shard in self._shards.items()}
+        return workers.build(self.worker_parts(settings, origin), shards, settings, embedded=embedded)
 
     def worker_parts(self, settings: config.WorkerConfig, origin: origins.Origin | None = None) -> wiring.Wiring:
         """Return what a worker, or a child process of one, gets of this app."""
@@ -208,6 +211,7 @@ class RedisJobs:
             policy=RetryPolicy(self.config.wire, self.config.max_retries, max_recoveries=settings.max_recoveries),
             app=self,
             origin=origin,
+            main_url=self.url,
         )
 
     def on(self, event: EventName) -> Callable[[F], F]:

@@ -44,6 +44,12 @@ class Events:
         """Return the functions registered under a name, first registered first."""
         return list(self._handlers[name])
 
+    def only(self, *names: str) -> Events:
+        """Return the events of some names alone: who registers there later is heard here too."""
+        made = Events()
+        made._handlers |= {name: self._handlers[name] for name in names}
+        return made
+
     def emit(self, name: str, *args: Any) -> Iterator[Exception]:
         """Call every function of a name; yield what they raised. A failing one does not stop the next.
 

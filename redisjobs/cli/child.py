@@ -39,7 +39,7 @@ def main() -> None:
     if hello is None:
         return
     try:
-        app = _import(hello)
+        app = _import(hello).shard(hello.shard)
         worker = ChildWorker(app.worker_parts(hello.settings), hello, pipe)
         worker.open()
     except Exception as error:  # user code

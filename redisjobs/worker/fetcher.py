@@ -61,7 +61,7 @@ class Fetcher:
         self._keys = wiring.keys
         self._processor = processor
         self._health = health
-        self.name = self._who = f"fetcher-{capsule.name}"
+        self.name = self._who = f"fetcher-{capsule.name}" + (f"@{wiring.shard}" if wiring.shard else "")
         self._bell = Bell()
         self._line = store.line()
         self._quarantine = Quarantine(self._line, wiring.keys, identity)

@@ -29,6 +29,7 @@ class Hello(Struct, frozen=True):
     path: list[str]
     identity: str
     settings: WorkerConfig
+    shard: str = ""
 
 
 class Ready(Struct, frozen=True):

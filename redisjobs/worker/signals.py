@@ -30,6 +30,7 @@ class Signals:
         self._names: deque[str] = deque()
         self._before: dict[int, object] = {}
         self._cord_before = -1
+        self._stop_asked = False
 
     def __enter__(self) -> Signals:
         self._bell = Bell()
@@ -67,8 +68,9 @@ class Signals:
         return [self._names.popleft() for _ in range(len(self._names))]
 
     def stop_asked(self, names: Sequence[str] = STOPPING) -> bool:
-        """Tell whether one of these came; what else came is forgotten."""
-        return not set(names).isdisjoint(self.taken())
+        """Tell whether one of these came, then or at an earlier look; what else came is forgotten."""
+        self._stop_asked |= not set(names).isdisjoint(self.taken())
+        return self._stop_asked
 
     @staticmethod
     def hold_back() -> None:

@@ -15,7 +15,11 @@ from redisjobs.worker.origin import Origin
 
 
 class Wiring(Struct, frozen=True):
-    """What a worker gets of its app."""
+    """What a worker gets of its app.
+
+    `shard` is the name of the server that it works for, empty for the main one; `main_url` is the main one's. `origin`
+    is what child processes import; None: it is looked for when there are jobs for them.
+    """
 
     redis: RedisConfig
     keys: Keys
@@ -25,4 +29,6 @@ class Wiring(Struct, frozen=True):
     events: Events
     policy: RetryPolicy
     app: object = None
-    origin: Origin | None = None  # None: it is looked for when there are jobs for child processes
+    origin: Origin | None = None
+    shard: str = ""
+    main_url: str = ""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -59,9 +59,14 @@ class Worker:
     """Runs the jobs of an app in this process.
 
     As a context manager it works in the background of its block; `run` is the whole life of a worker process.
+
+    `beside` are the workers of the app's other servers: they live and end with this one, which alone calls the
+    functions of its life. Each has slots of its own, so that one server that is down or slow takes none of the others'.
     """
 
-    def __init__(self, wiring: Wiring, settings: WorkerConfig, *, embedded: bool) -> None:
+    def __init__(
+        self, wiring: Wiring, settings: WorkerConfig, *, embedded: bool, beside: Sequence[Worker] = ()
+    ) -> None:
         self.identity = new_identity()
         self.settings = settings
         self.state: Any = None
@@ -83,6 +88,10 @@ class Worker:
         self._fetchers: list[Fetcher] = []
         self._executors: list[Executor] = []
         self._heartbeat = Heartbeat(self, wiring.keys, settings, embedded=embedded)
+        self._beside = beside
+        self._main = self
+        for other in beside:
+            other._main = self
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -106,7 +115,8 @@ class Worker:
         self._phase = "starting"
         try:
             self._store.run(server.ping())
-            self.state = self._processor.state = self._lifecycle.open(self)
+            opened = self._lifecycle.open(self)
+            self.state = self._processor.state = opened if self._main is self else self._main.state
             drive(self._heartbeat.once(), self._store)  # before the first lease: reapers must know of who holds one
         except BaseException:
             self._close()
@@ -118,6 +128,7 @@ class Worker:
             self._start_fetcher(capsule, fetcher)
         for service in self._services:
             service.start()
+        self._start_beside()
         log.info(
             "worker started",
             extra={
@@ -138,6 +149,8 @@ class Worker:
         log.info("quiet: no more jobs are taken", extra={"identity": self.identity})
         for fetcher in self._fetchers:
             fetcher.quiet()
+        for other in self._beside:
+            other.quiet()
         self._lifecycle.emit("quiet", self)
 
     def stop(self, timeout_s: float | None = None) -> None:
@@ -149,13 +162,17 @@ class Worker:
 
         For tests and scripts: scheduled jobs and retries still to come are not waited for.
         """
-        queues = [name for capsule in self._capsules for name in capsule.queues]
         until = clock.monotonic() + timeout_s
-        while any(sum(self._store.run(leases.left(self._wiring.keys, queue, self.identity))) for queue in queues):
+        while any(one.unfinished() for one in (self, *self._beside)):
             if clock.monotonic() >= until:
                 return False
             threading.Event().wait(_LOOK_S)
         return True
+
+    def unfinished(self) -> int:
+        """Count the jobs that wait in this worker's queues or that it holds."""
+        queues = [name for capsule in self._capsules for name in capsule.queues]
+        return sum(sum(self._store.run(leases.left(self._wiring.keys, queue, self.identity))) for queue in queues)
 
     def run(self, channel: Channel | None = None) -> int:
         """Live as a worker process: start, obey signals, stop. Returns the exit status. Only for the main thread.
@@ -195,7 +212,9 @@ class Worker:
 
     def loops(self) -> list[Fetcher]:
         """The loops that must turn, for `Guard`."""
-        return self._fetchers if self._phase in ("running", "quiet") else []
+        if self._phase not in ("running", "quiet"):
+            return []
+        return self._fetchers + [loop for other in self._beside for loop in other.loops()]
 
     def not_ready(self) -> tuple[str, ...]:
         """Why no jobs are taken, if none are, for `Guard`."""
@@ -205,8 +224,8 @@ class Worker:
 
     def told(self, signal: str) -> None:
         """Take the name of a signal (`TERM`, `INT`, `TSTP`, `TTIN`), from any thread; only `run` obeys any."""
-        if self._signals is not None:
-            self._signals.put(signal)
+        if self._main._signals is not None:
+            self._main._signals.put(signal)
 
     # -- parts --------------------------------------------------------------------------------------------------
 
@@ -229,11 +248,19 @@ class Worker:
         fetcher.start(threads, coroutines, processes)
 
     def _child(self) -> tuple[Child, Hello]:
-        hello = Hello(self._origin(), [str(place) for place in sys.path], self.identity, self.settings)
-        return Child(self._wiring.redis.url), hello
+        wiring, path = self._wiring, [str(place) for place in sys.path]
+        return Child(wiring.main_url), Hello(self._origin(), path, self.identity, self.settings, wiring.shard)
 
     def _origin(self) -> Origin:
         return self._wiring.origin or find(self._wiring.app, self._wiring.registry)
+
+    def _start_beside(self) -> None:
+        try:
+            for other in self._beside:
+                other.start()
+        except BaseException:
+            self.stop(0.0)
+            raise
 
     def _background(self) -> list[Service]:
         queues = [name for capsule in self._capsules for name in capsule.queues]
@@ -256,6 +283,8 @@ class Worker:
             return
         self.quiet()
         self._lifecycle.emit("shutdown", self)
+        for other in self._beside:
+            other._finish(until, hurry)  # before this one, which closes what `startup` functions opened
         while not all(fetcher.wait_idle(0.05) for fetcher in self._fetchers):
             if hurry() or clock.monotonic() >= until:
                 break
@@ -309,3 +338,13 @@ class Worker:
         elif name == "TTIN":
             for thread, stack in thread_dump().items():
                 log.warning("thread %s\n%s", thread, stack)
+
+
+def build(main: Wiring, shards: Mapping[str, Wiring], settings: WorkerConfig, *, embedded: bool) -> Worker:
+    """Return a worker for an app's main server and, beside it, for its shards."""
+    shared = {"events": main.events.only("death", "error"), "app": main.app, "main_url": main.main_url}
+    beside = [
+        Worker(structs.replace(wiring, shard=name, **shared), settings, embedded=embedded)
+        for name, wiring in shards.items()
+    ]
+    return Worker(main, settings, embedded=embedded, beside=beside)

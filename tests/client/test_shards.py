@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from redisjobs import ConfigError, OptionError, Push, RedisJobs, StoreUnavailableError
+from redisjobs import ConfigError, OptionError, Push, RedisJobs, StoreUnavailableError, current_job
 from redisjobs.store.op import Steps
 from tests.support.eventually import eventually
 from tests.support.real_redis import RealRedis
@@ -103,7 +103,7 @@ def test_an_app_of_a_shard_looks_there_and_pushes_there(redis: RealRedis, other:
     assert sharded.shard("") is sharded
 
 
-def test_workers_of_two_shards_run_in_one_process_and_retries_stay_where_they_came_from(
+def test_one_worker_takes_from_all_servers_and_retries_stay_where_they_came_from(
     redis: RealRedis, other: RealRedis, sharded: RedisJobs
 ) -> None:
     ran: list[str] = []
@@ -119,13 +119,57 @@ def test_workers_of_two_shards_run_in_one_process_and_retries_stay_where_they_ca
     def here() -> None:
         ran.append("here")
 
-    with sharded.worker(), sharded.shard("reports").worker():
+    with sharded.worker():
         there.enqueue(False)
         there.enqueue(True)
         there.enqueue_in(0.05, False)
         eventually(lambda: sorted(ran) == ["here"] * 2 + ["there"] * 3 and len(list(sharded.shard("reports").retries)))
 
     assert list(sharded.retries) == []
+
+
+def test_a_worker_goes_on_with_one_server_while_another_is_down(
+    redis: RealRedis, sharded: RedisJobs, server: Callable[..., RealRedis]
+) -> None:
+    second = server(appendonly="yes", appendfsync="always")
+    app = RedisJobs(redis.url, shards={"far": second.url}, routes={"far": "far"}, patience_s=0)
+    ran: list[str] = []
+    app.job(name="run")(ran.append)
+
+    with app.worker(queues=["default", "far"]):
+        app.push("run", ["far 1"], queue="far")
+        eventually(lambda: ran == ["far 1"])
+        second.kill9()
+        app.push("run", ["near"])
+        eventually(lambda: ran == ["far 1", "near"])
+        second.start()
+        app.push("run", ["far 2"], queue="far")
+        eventually(lambda: ran == ["far 1", "near", "far 2"])
+    assert redis.value("stat:processed") == "1"
+    app.close()
+
+
+def test_the_functions_of_a_workers_life_are_called_once_and_all_jobs_see_the_state(
+    redis: RealRedis, other: RealRedis, sharded: RedisJobs
+) -> None:
+    told: list[Any] = []
+
+    @sharded.on("startup")
+    def open_all(worker: Any) -> Iterator[str]:
+        told.append("opened")
+        yield "state"
+        told.append("closed")
+
+    sharded.on("quiet")(lambda worker: told.append("quiet"))
+    sharded.job(name="look")(lambda: told.append(current_job().state))
+
+    with sharded.worker(queues=["default", "mail"]) as worker:
+        sharded.push("look")
+        sharded.push("look", queue="mail")
+        assert worker.drain()
+
+    assert told == ["opened", "state", "state", "quiet", "closed"]
+    assert redis.client.exists("processes") == other.client.exists("processes") == 0
 
 
 def test_a_shard_that_is_down_stops_nobody_else(
