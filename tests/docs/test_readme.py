@@ -76,7 +76,7 @@ def fits(shown: list[str], printed: list[str]) -> bool:
 
 def test_the_readme_from_top_to_bottom(redis: RealRedis, tmp_path: Path) -> None:
     (shop,) = blocks("file: shop_jobs.py")
-    enqueue, embedded, stateful = blocks("run: python")
+    enqueue, embedded, stateful, limits = blocks("run: python")
     (from_ruby,) = blocks("run: ruby")
     (look,) = blocks("redis-cli")
     (tmp_path / "shop_jobs.py").write_text(shop.text, "utf-8")
@@ -117,6 +117,7 @@ def test_the_readme_from_top_to_bottom(redis: RealRedis, tmp_path: Path) -> None
 
     assert "to 9: hi" in python(embedded.text, tmp_path, redis)
     assert python(stateful.text, tmp_path, redis) == "before __main__.use\nopen\nafter __main__.use\n"
+    assert python(limits.text, tmp_path, redis) == ""
 
 
 def test_the_commands_that_look_at_it_work(redis: RealRedis) -> None:
