@@ -309,13 +309,16 @@ def seconds(value: Any) -> float:
 
 
 def size(value: Any) -> int:
-    """Read a size: `512M`, `2G`, `800000K`, or a number of bytes."""
-    told = str(value).strip().upper()
+    """Read a size: `512M`, `1.5G`, `800000K`, or a number of bytes."""
+    told = str(value).strip().upper().removesuffix("B")
     factor = {"K": 1024, "M": 1024**2, "G": 1024**3}.get(told[-1:], 1)
     try:
-        return positive(told if factor == 1 else int(told[:-1]) * factor)
-    except ValueError:
-        raise ValueError("must be a size above 0, such as 512M or 2G") from None
+        number = int(float(told if factor == 1 else told[:-1]) * factor)
+    except (ValueError, OverflowError):
+        number = 0
+    if number < 1 or isinstance(value, bool):
+        raise ValueError("must be a size above 0, such as 512M or 2G")
+    return number
 
 
 def executor(value: Any) -> str:
