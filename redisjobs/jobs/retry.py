@@ -184,12 +184,12 @@ def class_of(error: BaseException) -> str:
 
 def lines_of(error: BaseException) -> list[str]:
     """Return an error's backtrace as Ruby orders it: where it was raised first, `file:line:in function`."""
-    frames = traceback.extract_tb(users_traceback(error))
+    frames = traceback.extract_tb(users_traceback(error) or error.__traceback__)
     return [f"{frame.filename}:{frame.lineno}:in `{frame.name}'" for frame in reversed(frames)]
 
 
 def users_traceback(error: BaseException) -> TracebackType | None:
-    """Return an error's traceback from the first frame of the job on, without the machinery that called it."""
+    """Return an error's traceback from the first frame of the job on; None if it arose in the machinery alone."""
     start = step = error.__traceback__
     while step is not None:
         if step.tb_frame.f_code.co_filename == _PROCESSOR:
@@ -197,7 +197,7 @@ def users_traceback(error: BaseException) -> TracebackType | None:
         step = step.tb_next
     while start is not None and start.tb_frame.f_code.co_filename.startswith(_MACHINERY):
         start = start.tb_next
-    return start or error.__traceback__
+    return start
 
 
 _PACKAGE = __file__.rpartition("/jobs/")[0]

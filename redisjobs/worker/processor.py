@@ -261,7 +261,8 @@ class Processor:
             extra["retry_in_s"] = round(delay_s, 1)
         quiet = isinstance(error, Retry | Kill | UnknownJobError)
         extra["error"] = f"{type(error).__name__}: {message_of(error)}"
-        trace = None if quiet else (type(error), error, users_traceback(error))
+        users = None if quiet else users_traceback(error)
+        trace = None if users is None else (type(error), error, users)
         logger.warning(how, extra=extra, exc_info=trace)
 
 
