@@ -16,7 +16,7 @@ from redisjobs import Kill, RedisJobs, StoreError, StoreUnavailableError
 from redisjobs.cli import main
 from tests.support.eventually import eventually
 from tests.support.fleet import Fleet
-from tests.support.real_redis import RealRedis, free_port
+from tests.support.real_redis import RealRedis, find_binary, free_port
 
 DOCS = Path(__file__).parents[2] / "docs" / "redis.md"
 PASSWORD = "secret"
@@ -129,6 +129,28 @@ def test_whom_a_server_trusts_shows_a_certificate(certificates: Certificates) ->
         with pytest.raises(StoreUnavailableError):
             bare.push("noop", [3])
         bare.close()
+
+
+def test_sentinels_and_their_master_speak_tls(tls: RealRedis, certificates: Certificates, tmp_path: Path) -> None:
+    port, files = free_port(), f"tls-cert-file {certificates.cert}\ntls-key-file {certificates.key}"
+    (tmp_path / "conf").write_text(
+        f"port 0\nbind 127.0.0.1\ntls-port {port}\n{files}\ntls-ca-cert-file {certificates.ca}\ntls-auth-clients no\n"
+        f"tls-replication yes\ndir {tmp_path}\nlogfile {tmp_path}/log\n"
+        f"sentinel monitor jobs 127.0.0.1 {_tls_port(tls)} 1\n",
+        "ascii",
+    )
+    program = find_binary()
+    assert program is not None
+    with subprocess.Popen([program, str(tmp_path / "conf"), "--sentinel"], stdin=subprocess.DEVNULL) as sentinel:
+        url = f"rediss+sentinel://127.0.0.1:{port}/jobs?ssl_ca_certs={certificates.ca}"
+        app = RedisJobs(url, patience_s=_DEADLINE_S)
+        try:
+            assert app.push("noop", [1])
+            assert asyncio.run(apush(app, "noop", 2))
+            assert tls.client.llen("queue:default") == 2
+        finally:
+            app.close()
+            sentinel.kill()
 
 
 def _tls_port(server: RealRedis) -> int:
