@@ -231,6 +231,9 @@ class AsyncLine:
     async def close(self, *, wait: bool = False) -> None:
         """See `Line.close`; `wait` for the end of it too: TLS says goodbye, which takes a loop that runs."""
         self._refused = False
+        writer = self._connection._writer
+        if writer is not None and not wait:
+            writer.transport.abort()  # what it could not send yet would keep it open
         try:
             await self._connection.disconnect(nowait=not wait)
         except redis_errors.TimeoutError:
