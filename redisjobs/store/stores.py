@@ -185,6 +185,8 @@ class _Lines:
 
     async def ask(self, sent: bytes, count: int) -> list[Any]:
         """Send with what others ask for now; return the replies, an exception in the place of each refused one."""
+        if not count:  # to write nothing keeps CPython 3.12's transports from closing
+            return []
         loop = asyncio.get_running_loop()
         request = Request(sent, count, loop.create_future())
         self._waiting.append(request)
@@ -201,9 +203,9 @@ class _Lines:
 
     async def close(self) -> None:
         """Close the lines that nobody uses."""
-        given_up = [trip for trip in self._trips if trip.cancelling()]
-        if given_up:
-            await asyncio.wait(given_up)
+        ending = [trip for trip, requests in self._trips.items() if all(each.replies.done() for each in requests)]
+        if ending:  # all replies were given, or given up; it is about to let go of its line
+            await asyncio.wait(ending)
         while self._free:
             await self._free.pop().close(wait=True)
 
