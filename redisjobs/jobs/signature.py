@@ -45,6 +45,9 @@ class Signature:
         if plain and len(args) >= self._least and (self._most is None or len(args) <= self._most):
             return list(args)  # the usual case, many times as fast as binding
         bound = self._signature.bind(*args, **kwargs)
+        for name in self._positional[: self._least]:
+            if name not in bound.arguments:  # CPython 3.13.0 lets a positional-only one be given by name
+                raise TypeError(f"missing a required argument: {name!r}")
         self._close_gaps(bound)
         return [*bound.args, dict(bound.kwargs)] if self.has_keywords else list(bound.args)
 

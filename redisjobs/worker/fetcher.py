@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import logging
 import math
+import select
 import threading
-import time
 from collections import Counter, deque
 from itertools import chain
 from typing import Any
@@ -323,7 +323,7 @@ class Fetcher:
         free = 0 if self._quiet else self._pace.target - sum(self._holding)
         self._accept(found[:free])
         self._settler.waiting += [released(lease) for lease in found[free:]]
-        time.sleep(0)  # lets the job's thread have the GIL at once: it starts about 40 us sooner
+        select.select((), (), (), 0)  # lets the job's thread have the GIL at once: it starts about 40 us sooner
 
     def _disarm(self) -> None:
         self._heard(self._listeners.disarm(self._line))
