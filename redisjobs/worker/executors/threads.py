@@ -26,6 +26,7 @@ class Threads:
         self._line: SimpleQueue[Work | None] = SimpleQueue()
         self._current: list[tuple[Work, float] | None] = [None] * count
         self._threads: list[threading.Thread] = []
+        self._stopped = False
 
     def submit(self, batch: list[Work]) -> None:
         """Take work, the first to run first."""
@@ -64,6 +65,7 @@ class Threads:
 
     def stop(self) -> None:
         """End the idle threads; one that still runs something ends after it."""
+        self._stopped = True
         for _ in self._threads:
             self._line.put(None)
 
@@ -87,3 +89,5 @@ class Threads:
                 finished(settlement)
             except JobInterrupted:  # it came too late, after the job's end: the lease was given back already
                 current[at] = None
+                if self._stopped:  # and it may have taken the place of what says so in the line
+                    return
