@@ -144,7 +144,8 @@ _PYTHON = (
         slots=4,
         jobs=5_000,
         patience_s=150,
-        settings="-c 4 (prefork), acks_late, reject_on_worker_lost, prefetch 1, visibility_timeout 30 s",
+        settings="-c 4 (prefork), acks_late, reject_on_worker_lost, prefetch 1, visibility_timeout 30 s, "
+        "cancel_long_running_tasks_on_connection_loss",
         line=("celery", "-A", "chaos.peers.celery_jobs", "worker", "-c", "{slots}", "-l", "INFO"),
         started=" ready.",
     ),
