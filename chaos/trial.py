@@ -23,6 +23,10 @@ from tests.support.fleet import WorkerProcess
 from tests.support.real_redis import RealRedis
 
 
+RECOVERED = "jobs of a dead process recovered"
+"""What the reaper logs."""
+
+
 class SkippedError(Exception):
     """This machine, or this version, cannot be put through a scenario; the message says why."""
 

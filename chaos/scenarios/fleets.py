@@ -13,7 +13,7 @@ from redis.retry import Retry
 
 from chaos.producer import Producer
 from chaos.scenarios.outages import load, settled, steady
-from chaos.trial import SkippedError, Trial
+from chaos.trial import RECOVERED, SkippedError, Trial
 from redisjobs.errors import RedisJobsError
 from tests.support.real_redis import RealRedis, find_binary, free_port
 
@@ -89,7 +89,7 @@ def sentinels(trial: Trial) -> None:
         for _ in range(trial.pick(1, 10)):
             _fail_over(trial, servers, fence)
     trial.finish(90)
-    trial.check_logs("recovered")
+    trial.check_logs(RECOVERED)
     trial.stop_workers()
 
 
