@@ -154,8 +154,11 @@ _PYTHON = (
         slots=1,
         jobs=2_000,
         patience_s=200,
-        settings="one job at a time, Retry(max=5), maintenance every 10 s, job monitoring every 5 s",
-        line=("rq", "worker", "-u", "{url}", "--maintenance-interval", "10", "--job-monitoring-interval", "5"),
+        settings="one job at a time, Retry(max=5), maintenance every 10 s, job monitoring every 5 s, worker TTL 30 s",
+        line=(
+            *("rq", "worker", "-u", "{url}", "--worker-ttl", "30"),
+            *("--maintenance-interval", "10", "--job-monitoring-interval", "5"),
+        ),
         started="Listening on",
     ),
     PythonPeer(
