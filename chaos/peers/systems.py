@@ -100,7 +100,7 @@ class Sidekiq:
     name = "sidekiq"
     slots = 10
     jobs = 5_000
-    patience_s = 20.0
+    patience_s = 60.0
 
     def about(self) -> str:
         """See `System`."""
@@ -143,7 +143,7 @@ _PYTHON = (
         "celery",
         slots=4,
         jobs=5_000,
-        patience_s=150,
+        patience_s=420,
         settings="-c 4 (prefork), acks_late, reject_on_worker_lost, prefetch 1, visibility_timeout 30 s, "
         "cancel_long_running_tasks_on_connection_loss",
         line=("celery", "-A", "chaos.peers.celery_jobs", "worker", "-c", "{slots}", "-l", "INFO"),
@@ -174,7 +174,7 @@ _PYTHON = (
         "huey",
         slots=8,
         jobs=5_000,
-        patience_s=20,
+        patience_s=60,
         settings="-w 8 -k thread -g TERM, retries=5",
         line=("huey_consumer", "chaos.peers.huey_jobs.huey", "-w", "{slots}", "-k", "thread", "-g", "TERM"),
         started="Huey consumer started",
