@@ -14,7 +14,7 @@ app.conf.update(
     task_ignore_result=True,
     broker_transport_options={"visibility_timeout": 30},
     broker_connection_retry_on_startup=True,
-    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_cancel_long_running_tasks_on_connection_loss=True,
 )
 work = app.task(name="work")(perform)
 

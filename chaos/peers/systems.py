@@ -100,7 +100,7 @@ class Sidekiq:
     name = "sidekiq"
     slots = 10
     jobs = 5_000
-    patience_s = 20.0
+    patience_s = 60.0
 
     def about(self) -> str:
         """See `System`."""
@@ -143,8 +143,9 @@ _PYTHON = (
         "celery",
         slots=4,
         jobs=5_000,
-        patience_s=150,
-        settings="-c 4 (prefork), acks_late, reject_on_worker_lost, prefetch 1, visibility_timeout 30 s",
+        patience_s=420,
+        settings="-c 4 (prefork), acks_late, reject_on_worker_lost, prefetch 1, visibility_timeout 30 s, "
+        "cancel_long_running_tasks_on_connection_loss",
         line=("celery", "-A", "chaos.peers.celery_jobs", "worker", "-c", "{slots}", "-l", "INFO"),
         started=" ready.",
     ),
@@ -153,8 +154,11 @@ _PYTHON = (
         slots=1,
         jobs=2_000,
         patience_s=200,
-        settings="one job at a time, Retry(max=5), maintenance every 10 s, job monitoring every 5 s",
-        line=("rq", "worker", "-u", "{url}", "--maintenance-interval", "10", "--job-monitoring-interval", "5"),
+        settings="one job at a time, Retry(max=5), maintenance every 10 s, job monitoring every 5 s, worker TTL 30 s",
+        line=(
+            *("rq", "worker", "-u", "{url}", "--worker-ttl", "30"),
+            *("--maintenance-interval", "10", "--job-monitoring-interval", "5"),
+        ),
         started="Listening on",
     ),
     PythonPeer(
@@ -170,7 +174,7 @@ _PYTHON = (
         "huey",
         slots=8,
         jobs=5_000,
-        patience_s=20,
+        patience_s=60,
         settings="-w 8 -k thread -g TERM, retries=5",
         line=("huey_consumer", "chaos.peers.huey_jobs.huey", "-w", "{slots}", "-k", "thread", "-g", "TERM"),
         started="Huey consumer started",

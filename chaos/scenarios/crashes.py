@@ -7,7 +7,7 @@ import random
 import time
 from functools import partial
 
-from chaos.trial import Trial
+from chaos.trial import RECOVERED, Trial
 from tests.support.fleet import WorkerProcess
 
 FAST = {"heartbeat_ttl_s": 4, "reap_s": 1}
@@ -84,7 +84,7 @@ def rolling_term(trial: Trial) -> None:
     trial.notes.append(f"{rounds} TERMs, long jobs of {long_s:g} s")
     trial.check(not trial.ours or set(codes) == {0}, f"workers ended with {codes}")
     if trial.ours:
-        trial.check_logs("recovered")
+        trial.check_logs(RECOVERED)
     trial.stop_workers()
 
 
@@ -150,7 +150,7 @@ def poison(trial: Trial) -> None:
 
 
 def _recovered(trial: Trial) -> int:
-    return sum(len(worker.lines("recovered")) for worker in trial.workers)
+    return sum(len(worker.lines(RECOVERED)) for worker in trial.workers)
 
 
 def _has_recovered(trial: Trial, count: int) -> bool:

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 from chaos.producer import Producer
-from chaos.trial import Trial
+from chaos.trial import RECOVERED, Trial
 from tests.support.real_redis import RealRedis
 
 _AGAIN_S = 5.0
 _HEAP_S = 40
 _NOT_OURS = "not ours any more"
-_RECOVERED = "recovered"
 
 
 @contextmanager
@@ -44,7 +43,7 @@ def settled(trial: Trial, redis: RealRedis) -> None:
     runs = int(redis.client.get(f"{prefix}stat:processed"))
     trial.check(trial.bound != 0 or runs == len(trial.log.ended), f"{runs} settled of {len(trial.log.ended)}")
     trial.check(not redis.client.exists(f"{prefix}dead", f"{prefix}retry"), "jobs in the dead or the retry set")
-    trial.check_logs(_RECOVERED)
+    trial.check_logs(RECOVERED, _NOT_OURS)
     trial.stop_workers()
 
 
@@ -80,7 +79,6 @@ def hang(seconds: float) -> Callable[[Trial], None]:
             redis.sigcont()
             trial.consuming_again(time.monotonic(), _AGAIN_S, each=True)
         settled(trial, redis)
-        trial.check_logs(_NOT_OURS)
 
     scenario.__doc__ = f"SIGSTOP Redis for {seconds:g} s; jobs of {seconds + 5:g} s run meanwhile."
     return scenario
