@@ -117,6 +117,6 @@ class Settler:
             return
         for item in items:
             log.warning(
-                "a job was not ours any more: another process recovered it while we were silent",
+                "a job was not ours any more: another process recovered it while we were silent, or Redis forgot it",
                 extra={"queue": item.lease.queue, "where": item.where, "raw": repr(item.lease.raw[:200])},
             )
