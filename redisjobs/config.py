@@ -135,11 +135,6 @@ def environment_name(environ: Mapping[str, str] = os.environ) -> str:
     return next((environ[name] for name in ("APP_ENV", "RAILS_ENV", "RACK_ENV") if environ.get(name)), "development")
 
 
-def for_child(url: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the environment of a child process: an app that names no Redis finds there the one that we use."""
-    return {**environ, PREFIX + "URL": url}
-
-
 def host_name(environ: Mapping[str, str] = os.environ) -> str:
     """Return the name of this host as Sidekiq takes it: the dyno's, else the machine's."""
     return environ.get("DYNO") or os.uname().nodename

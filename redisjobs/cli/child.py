@@ -10,29 +10,20 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from redisjobs.app import RedisJobs
 from redisjobs.cli import loading
-from redisjobs.lazy import LazyModule
-from redisjobs.worker import logs
+from redisjobs.worker import children, logs
 from redisjobs.worker.child import ChildWorker
 from redisjobs.worker.executors.processes import DEAF_TO
 from redisjobs.worker.pipe import Hello, Pipe, Ready
-
-if TYPE_CHECKING:
-    import ctypes
-else:
-    ctypes = LazyModule("ctypes")
-
-_SET_PARENT_DEATH_SIGNAL = 1  # of Linux' prctl
 
 
 def main() -> None:
     """Run jobs until the pipe ends."""
     descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
     _be_deaf()
-    _die_with(parent)
+    children.end_with(parent, number=signal.SIGKILL)  # whatever runs here
     os.set_inheritable(descriptor, False)  # what jobs start must not hold it open
     pipe = Pipe(socket.socket(fileno=descriptor))
     hello = pipe.receive(Hello)
@@ -77,14 +68,6 @@ def _be_deaf() -> None:
 
 def _nothing(*_: object) -> None:
     pass
-
-
-def _die_with(parent: int) -> None:
-    """Be killed when the parent dies, whatever runs here; elsewhere than on Linux the end of the pipe must do."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, int(signal.SIGKILL))
-        if os.getppid() != parent:  # it died before
-            sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -136,9 +136,9 @@ def spawn(generation: int, command: Callable[[int], list[str]], environment: Map
     return Child(pid, ours, generation)
 
 
-def end_with(parent: int, system: Any = None) -> None:
-    """Have the system tell this process TERM when its parent dies, where it can; the channel's end says so too."""
+def end_with(parent: int, system: Any = None, number: int = signal.SIGTERM) -> None:
+    """Have the system signal this process when its parent dies, where it can; elsewhere a closed pipe must do."""
     if sys.platform == "linux":
-        (system or ctypes.CDLL(None)).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        (system or ctypes.CDLL(None)).prctl(_PR_SET_PDEATHSIG, int(number))
         if os.getppid() != parent:  # it died just before
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)

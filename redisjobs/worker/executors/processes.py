@@ -21,7 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from redisjobs import clock
-from redisjobs.config import for_child
+from redisjobs.config import with_redis
 from redisjobs.errors import ChildDiedError, ChildStartError, JobTimeout
 from redisjobs.store.ops.leases import Settlement, released
 from redisjobs.worker.executors.threads import Threads
@@ -53,7 +53,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 process_group=0,
-                env=for_child(redis_url),
+                env=with_redis(redis_url),
             )
         except BaseException:
             ours.close()
