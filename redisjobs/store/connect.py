@@ -8,7 +8,6 @@ Requests and replies of a `Line` then go straight from hiredis to the socket: a 
 from __future__ import annotations
 
 import re
-import select
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from redisjobs.store.op import Op
 from redisjobs.store.opening import Dial, MovedError, opening
 from redisjobs.store.place import Place, read
 from redisjobs.store.scripts import script
+from redisjobs.store.stream import Stream
 
 if TYPE_CHECKING:
     import asyncio
@@ -54,7 +54,6 @@ _PASSING = (
 _PASSING_CLASSES = (
     *("ReadOnlyError", "OutOfMemoryError", "MasterDownError", "ClusterDownError", "TryAgainError", "AskError"),
 )
-_PIECE_BYTES = 1 << 16
 _TRICKLE_BYTES_PER_S = 1_000  # a connection that brings less is as good as dead, and another one may be well
 _LOGIN = ("NOAUTH", "WRONGPASS", "invalid password", "invalid username-password", "Authentication required")
 
@@ -66,9 +65,8 @@ class Line:
         self._place = _place(config)
         self._timeout_s = timeout_s or config.timeout_s
         self._connection = self._made(self._place.first)
-        self._socket: Any = None
+        self._stream: Stream | None = None
         self._reader: Any = None
-        self._poll = select.poll()
 
     def request(self, ops: Sequence[Op[Any]], *, atomic: bool = False) -> list[Any]:
         """Send requests in one trip; return their replies, an exception standing in the place of a refused one.
@@ -92,9 +90,9 @@ class Line:
     def send(self, ops: Sequence[Op[Any]], *, atomic: bool = False, by_text: bool = False) -> None:
         """Send requests without waiting for their replies; see `request`."""
         try:
-            if self._socket is None:
+            if self._stream is None:
                 self._place = drive(opening(self._place), self)
-            self._socket.sendall(message(ops, atomic=atomic, by_text=by_text))
+            self._open.send(message(ops, atomic=atomic, by_text=by_text))
         except BaseException as error:
             raise self._failed(error) from error
 
@@ -107,7 +105,7 @@ class Line:
         try:
             if isinstance(step, Dial):
                 return self._dial(step.arguments)
-            self._socket.sendall(packed(step))
+            self._open.send(packed(step))
         except BaseException as error:
             raise self._failed(error) from error
         reply = self._read()
@@ -117,22 +115,27 @@ class Line:
 
     def fileno(self) -> int:
         """Return the socket's number, for a selector."""
-        return int(self._socket.fileno())
+        return self._open.fileno()
 
     @property
     def connected(self) -> bool:
         """Whether a socket is open, as far as this end knows."""
-        return self._socket is not None
+        return self._stream is not None
 
     @property
     def stale(self) -> bool:
         """Whether the other end closed it, or said what nobody asked for, since it was last used."""
-        return self._socket is not None and bool(self._poll.poll(0))
+        return self._stream is not None and self._stream.has_input
 
     def close(self) -> None:
         """Close the socket; the next request opens another."""
-        self._socket = None
+        self._stream = None
         self._connection.disconnect()
+
+    @property
+    def _open(self) -> Stream:
+        assert self._stream is not None
+        return self._stream
 
     def _made(self, arguments: Mapping[str, Any]) -> Any:
         kind = arguments.get("connection_class", redis_connection.Connection)
@@ -144,10 +147,8 @@ class Line:
         self.close()
         self._connection = self._made(arguments)
         self._connection.connect()
-        self._socket = self._connection._sock  # redis-py has no public name for it
+        self._stream = Stream(self._connection._sock, self._timeout_s)  # redis-py has no public name for it
         self._reader = hiredis.Reader(replyError=_refusal)
-        self._poll = select.poll()
-        self._poll.register(self._socket, select.POLLIN)
 
     def _receive_transaction(self, ops: Sequence[Op[Any]]) -> list[Any]:
         queued = [self._read() for _ in range(len(ops) + 1)]
@@ -172,7 +173,7 @@ class Line:
         """Read from the socket until a reply is whole. Each piece may take the timeout, if they do not just trickle."""
         received, began_at = 0, 0.0
         while True:
-            data = self._socket.recv(_PIECE_BYTES)
+            data = self._open.receive()
             if not data:
                 raise EOFError("Redis closed the connection")
             self._reader.feed(data)
