@@ -1,11 +1,14 @@
-"""Fetcher: the one thread of a capsule that talks to Redis about jobs.
+"""Fetcher: the one loop of a capsule that talks to Redis about jobs.
 
 Each turn is one round trip: settle what finished, lease what fits. When the queues are empty it waits blocked, so
 that a new job is picked up within about a round trip. When Redis is away, outcomes are kept until it is back.
 
+One thread at a time leads the loop: an idle job thread where there is one, for what it hears of it runs itself, at
+once, and lets another lead; else the fetcher's own thread.
+
 Must not know: how jobs run, why they fail.
-Always holds: every payload in our lease lists is in `_held` (given to an executor) or with the settler (its run is
-over), but for what Redis moved there and could not tell us; `_resync` finds that.
+Always holds: every payload in our lease lists is in the slots (it runs or will) or with the settler (its run is over),
+but for what Redis moved there and could not tell us; `_resync` finds that.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ import math
 import select
 import threading
 from collections import Counter, deque
-from itertools import chain
 from typing import Any
 
 from redisjobs import clock
@@ -27,12 +29,14 @@ from redisjobs.store.stores import BlockingStore
 from redisjobs.worker.bell import Bell
 from redisjobs.worker.capsule import Capsule
 from redisjobs.worker.executors import Executor
+from redisjobs.worker.executors.threads import Threads
 from redisjobs.worker.health import Health
 from redisjobs.worker.listeners import BLOCK_S, Listeners
 from redisjobs.worker.pace import Pace
 from redisjobs.worker.processor import Processor
 from redisjobs.worker.quarantine import Quarantine
 from redisjobs.worker.settler import REFUSED_S, Settler
+from redisjobs.worker.slots import Slots
 from redisjobs.worker.wiring import Wiring
 from redisjobs.worker.work import Running, Work
 
@@ -68,17 +72,15 @@ class Fetcher:
         self._settler = Settler(self._line, wiring.keys, identity=identity, dead=wiring.dead)
         self._listeners = Listeners(store, wiring.keys, identity, capsule.concurrency, self._bell)
         self._pace = Pace(capsule.concurrency)
-        self._executors: tuple[Executor, ...] = ()
         self._thread = threading.Thread(target=self._loop, name=f"redisjobs-{self._who}", daemon=True)
+        self._called = threading.Lock()  # our own thread sleeps on it while a job thread leads
+        self._called.acquire()
 
+        self._slots: Slots
         self._done: deque[Settlement] = deque()  # filled by the executors
-        self._held: dict[Lease, Work] = {}
-        self._holding: list[int] = []  # by each executor
-        self._pending: deque[Work] = deque()
         self._empty = False
         self._asleep, self._low = False, 0
-        self._moved_at = clock.monotonic()  # when a job was last given to or back from an executor
-        self.turned_at = self._moved_at  # when the loop last began a turn
+        self.turned_at = clock.monotonic()  # when the loop last began a turn
         self.count = 0  # of runs that ended
         self._resync_at = clock.monotonic() + _RESYNC_S
         self._quiet = self._stopped = False
@@ -88,15 +90,15 @@ class Fetcher:
 
     # -- called by others ---------------------------------------------------------------------------------------
 
-    def start(self, *executors: Executor) -> None:
+    def start(self, threads: Threads, *others: Executor) -> None:
         """Begin to lease for these executors, each in the place that `Work.kind` names."""
-        self._executors, self._holding = executors, [0] * len(executors)
+        self._slots = Slots(self._capsule.concurrency, threads, *others)
         self._thread.start()
 
     def finished(self, settlement: Settlement) -> None:
         """Take a run's end, from any thread; it is sent with the next turn."""
         self._done.append(settlement)
-        if self._asleep and self._waiting() <= self._low:
+        if self._asleep and self._slots.waiting <= self._low:
             self._asleep = False
             self._bell.ring()
 
@@ -118,14 +120,41 @@ class Fetcher:
 
     def running(self) -> list[Running]:
         """What runs at this moment."""
-        return [one for executor in self._executors for one in executor.running()]
+        return self._slots.running()
 
     # -- the loop -----------------------------------------------------------------------------------------------
 
     def _loop(self) -> None:
         while not self._stopped:
+            self._lead()
+            self._pass_on()
+            self._called.acquire()
+        self._last_turn()
+
+    def _borrow(self) -> Work | None:
+        """Lead in a job thread; return what it is to run."""
+        slots = self._slots
+        slots.leader_is_job_thread = True
+        try:
+            self._lead()
+            return slots.leaders_own
+        finally:
+            slots.leader_is_job_thread, slots.leaders_own = False, None
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Let another thread lead."""
+        if not self._stopped and self._slots.has_idle_thread:
+            self._slots.threads.borrow(self._borrow)
+        else:
+            self._called.release()
+
+    def _lead(self) -> None:
+        """Take turns until another thread had better lead."""
+        leads = True
+        while leads and not self._stopped:
             try:
-                self._turn()
+                leads = self._turn()
                 self._pause_s = 0.0
                 self._health.answered(self._who)
             except StoreUnavailableError as error:
@@ -134,9 +163,9 @@ class Fetcher:
                 log.exception("fetcher failed")
                 self._processor.report(error, {"context": self._who})
                 self._away(StoreUnavailableError(str(error)))
-        self._last_turn()
 
-    def _turn(self) -> None:
+    def _turn(self) -> bool:
+        """Do what there is to do, then sleep; False if another thread had better go on."""
         now = self.turned_at = clock.monotonic()
         self._collect(now)
         self._settler.retry_refused(now)
@@ -144,10 +173,14 @@ class Fetcher:
             self._resync(now)
         if self._quiet or self._has_stalled(now):
             self._give_back()
-        room = 0 if self._quiet else self._pace.target - sum(self._holding)
+        room = 0 if self._quiet else self._pace.target - len(self._slots)
         self._exchange(room, now)
-        if not self._settler.waiting:
+        slots = self._slots
+        if not self._settler.waiting and slots.leaders_own is None:
+            if slots.has_idle_thread and not slots.leader_is_job_thread and not self._quiet:
+                return False
             self._sleep()
+        return slots.leaders_own is None
 
     def _exchange(self, room: int, now: float) -> None:
         """Settle and lease, in one round trip."""
@@ -196,7 +229,7 @@ class Fetcher:
         if found:
             self._accept(found)
         self._empty = len(found) < room
-        if self._empty and sum(self._holding) < self._capsule.concurrency:
+        if self._empty and not self._slots.full:
             for queue in queues:
                 if queue not in paused:
                     self._listeners.arm(queue)
@@ -210,100 +243,57 @@ class Fetcher:
                 self._settler.waiting.append(prepared)
             else:
                 works.append(prepared)
-                self._held[lease] = prepared
-        self._pending.extend(works)
-        self._dispatch()
-
-    def _dispatch(self) -> None:
-        """Give pending work to the executors: ahead of free slots only while just one of them has any.
-
-        So that all of them together never run more than the capsule's concurrency.
-        """
-        batches: list[list[Work]] = [[] for _ in self._executors]
-        holding = self._holding
-        while self._pending:
-            kind = self._pending[0].kind
-            if (total := sum(holding)) >= self._capsule.concurrency and total != holding[kind]:
-                break
-            batches[kind].append(self._pending.popleft())
-            holding[kind] += 1
-        for executor, batch in zip(self._executors, batches, strict=True):
-            if batch:
-                executor.submit(batch)
-                self._moved_at = clock.monotonic()
+        self._slots.put(works)
 
     def _collect(self, now: float) -> None:
         """Take over what the executors finished."""
-        busy = sum(self._holding) >= self._capsule.concurrency
-        count = 0
-        done, unsettled, held, holding = self._done, self._settler.waiting, self._held, self._holding
-        while done:
-            settlement = done.popleft()
-            work = held.pop(settlement.lease, None)
-            if work is None:
-                continue  # it was given back while it ran
-            holding[work.kind] -= 1
-            unsettled.append(settlement)
-            count += 1
-        if count:
-            self.count += count
-            self._moved_at = now
-            if busy:
-                self._pace.finished(count, now)
-            if self._pending:
-                self._dispatch()
+        busy = self._slots.full
+        ended = self._slots.end(self._done, now)
+        self._settler.waiting += ended
+        self.count += len(ended)
         if not busy:
             self._pace.pause()
+        elif ended:
+            self._pace.finished(len(ended), now)
 
     def _has_stalled(self, now: float) -> bool:
         """Tell whether jobs turned out to be longer than those that the leases ahead were counted by."""
-        if sum(self._holding) > 2 * self._pace.target:
+        slots = self._slots
+        if len(slots) > 2 * self._pace.target:
             return True
-        if now - self._moved_at < STALL_S or not (self._pending or self._waiting()):
+        if now - slots.moved_at < STALL_S or not (slots.pending or slots.waiting):
             return False
         self._pace.stalled()
         return True
 
     def _give_back(self) -> None:
         """Give back what was not started."""
-        taken = [executor.take_back() for executor in self._executors]
-        for kind, works in enumerate(taken):
-            self._holding[kind] -= len(works)
-        back = [*chain.from_iterable(taken), *self._pending]
-        self._pending.clear()
-        for work in back:
-            del self._held[work.lease]
-            self._settler.waiting.append(released(work.lease))
+        self._settler.waiting += [released(lease) for lease in self._slots.take_back()]
         if self._quiet:
             self._disarm()
             self._idle_if_done()
 
-    def _waiting(self) -> int:
-        """How many the executors have taken and not started."""
-        return sum([executor.waiting for executor in self._executors])
-
     def _idle_if_done(self) -> None:
-        if self._quiet and not (self._held or self._done or any(self._settler)):
+        if self._quiet and not (self._slots.leases or self._done or any(self._settler)):
             self._idle.set()
 
     # -- waiting ------------------------------------------------------------------------------------------------
 
     def _sleep(self) -> None:
         """Sleep until there is something to do: a job, an outcome, or a look at the clock."""
-        holding = sum(self._holding)
-        if holding >= self._capsule.concurrency:
+        slots = self._slots
+        if slots.full:
             self._disarm()
-        waiting = self._waiting()
         if self._settler.waiting:
             return
         timeout_s = REFUSED_S if self._settler.refused else BLOCK_S
-        if waiting or self._pending:
+        if slots.waiting or slots.pending:
             timeout_s = STALL_S / 2
-        elif not self._quiet and not self._listeners.any_armed and holding < self._capsule.concurrency:
+        elif not self._quiet and not self._listeners.any_armed and not slots.full:
             timeout_s = 0.5 if self._empty else 0.0  # every queue is paused or bad; or there may be more at once
         self._low = max(0, (self._pace.target - self._capsule.concurrency) // 2)
         self._asleep = True
-        if self._done and self._waiting() <= self._low:
+        if self._done and slots.waiting <= self._low:
             timeout_s = 0.0
         heard = self._listeners.sleep(timeout_s)
         self._asleep = False
@@ -320,10 +310,11 @@ class Fetcher:
                 raise answer
         if not found:
             return
-        free = 0 if self._quiet else self._pace.target - sum(self._holding)
+        free = 0 if self._quiet else self._pace.target - len(self._slots)
         self._accept(found[:free])
         self._settler.waiting += [released(lease) for lease in found[free:]]
-        select.select((), (), (), 0)  # lets the job's thread have the GIL at once: it starts about 40 us sooner
+        if self._slots.leaders_own is None:
+            select.select((), (), (), 0)  # lets the job's thread have the GIL at once: it starts about 40 us sooner
 
     def _disarm(self) -> None:
         self._heard(self._listeners.disarm(self._line))
@@ -345,7 +336,7 @@ class Fetcher:
         was_away = self._resync_at == 0.0
         self._listeners.close()
         queues = self._capsule.queues
-        known = Counter(lease.raw for lease in (*self._held, *(item.lease for item in self._settler)))
+        known = Counter(lease.raw for lease in (*self._slots.leases, *(item.lease for item in self._settler)))
         replies = self._line.request([leases.held(self._keys, queue, self._identity) for queue in queues])
         found = []
         for queue, reply in zip(queues, replies, strict=True):
@@ -371,8 +362,7 @@ class Fetcher:
             self._collect(clock.monotonic())
             self._give_back()
             self._settler.retry_refused(math.inf)
-            self._settler.waiting += [released(lease) for lease in self._held]
-            self._held.clear()
+            self._settler.waiting += [released(lease) for lease in self._slots.abandon()]
             self._exchange(0, clock.monotonic())
         except StoreError as error:
             log.error(

@@ -1,4 +1,8 @@
-"""Runs plain functions, each thread one at a time."""
+"""Runs plain functions, each thread one at a time.
+
+An idle thread can be had to do something else until a job comes of it: so the fetcher lets it wait for the next one,
+which then starts where it arrived, without another thread to be woken.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ class Threads:
         self._count = count
         self._run = run
         self._finished = finished
-        self._line: SimpleQueue[Work | None] = SimpleQueue()
+        self._line: SimpleQueue[Work | Callable[[], Work | None] | None] = SimpleQueue()
         self._current: list[tuple[Work, float] | None] = [None] * count
         self._threads: list[threading.Thread] = []
         self._stopped = False
@@ -35,6 +39,15 @@ class Threads:
             put(work)
         if len(self._threads) < self._count:
             self._start(len(batch))
+
+    @property
+    def started(self) -> int:
+        """How many threads there are."""
+        return len(self._threads)
+
+    def borrow(self, call: Callable[[], Work | None]) -> None:
+        """Have an idle thread call this, and then run what it returns. Only while nothing else waits."""
+        self._line.put(call)
 
     @property
     def waiting(self) -> int:
@@ -49,7 +62,7 @@ class Threads:
                 work = self._line.get_nowait()
             except Empty:
                 return taken
-            if work is not None:
+            if isinstance(work, Work):
                 taken.append(work)
 
     def running(self) -> list[Running]:
@@ -81,8 +94,12 @@ class Threads:
         while True:
             try:
                 work = get()
-                if work is None:
-                    return
+                if not isinstance(work, Work):
+                    if work is None:
+                        return
+                    work = work()
+                    if work is None:
+                        continue
                 current[at] = (work, now())
                 settlement = run(work)
                 current[at] = None
