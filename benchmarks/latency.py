@@ -31,17 +31,17 @@ FIGURES = (Figure("p50_ms", "ms p50", ".2f"), Figure("p99_ms", "ms p99", ".2f"),
 WARM_UP = 100
 EVERY_S = 0.01
 MORE_QUEUES = 7
-NAP_S = 0.001
+NAPS_S = (0.01, 0.001)
 TICK_S = 0.001
 
 
-def pick_up(peer: Peer, jobs: int, threads: int, more_queues: int = 0, busy: float = 0.0) -> Run:
-    """Push one job every 10 ms and ask the worker how long each was on its way; naps keep a part of it busy."""
+def pick_up(peer: Peer, jobs: int, threads: int, more_queues: int = 0, nap_s: float = 0.0) -> Run:
+    """Push one job every 10 ms and ask the worker how long each was on its way; naps keep half of it busy."""
     queues = [*(f"idle{number}" for number in range(more_queues)), QUEUE]
     with private_redis() as server, running(peer.worker(threads, queues, server.folder), server) as worker:
         push(server, "Latency", [-1, time.time()])  # also waits for the start
         wait_until(lambda: server.client.llen(f"queue:{QUEUE}") == 0, "the first job", worker, worker_log(server))
-        with napping(server, busy * threads / NAP_S):
+        with napping(server, nap_s, threads / 2):
             send(server, jobs)
         return figures(collect(server, worker, jobs))
 
@@ -77,12 +77,12 @@ def send(server: PrivateRedis, jobs: int) -> None:
 
 
 @contextmanager
-def napping(server: PrivateRedis, per_s: float) -> Iterator[None]:
-    """Have another process push naps into the same queue, evenly, until the block ends; none at a rate of 0."""
-    if not per_s:
+def napping(server: PrivateRedis, nap_s: float, busy: float) -> Iterator[None]:
+    """Have another process push naps into the same queue until the block ends, enough for `busy` threads; none of 0 s."""
+    if not nap_s:
         yield
         return
-    process = get_context("spawn").Process(target=push_naps, args=(server.url, per_s), daemon=True)
+    process = get_context("spawn").Process(target=push_naps, args=(server.url, nap_s, busy / nap_s), daemon=True)
     process.start()
     wait_until(lambda: server.client.get("napping") is not None, "naps", server.process, server.folder / "redis.log")
     try:
@@ -92,7 +92,7 @@ def napping(server: PrivateRedis, per_s: float) -> Iterator[None]:
         process.join()
 
 
-def push_naps(url: str, per_s: float) -> None:
+def push_naps(url: str, nap_s: float, per_s: float) -> None:
     """Push what is due by the clock, each millisecond, until this process is ended."""
     client = redis.Redis.from_url(url)
     client.set("napping", 1)
@@ -100,7 +100,7 @@ def push_naps(url: str, per_s: float) -> None:
     while True:
         due = int((time.perf_counter() - begin) * per_s)
         if due > pushed:
-            client.lpush(f"queue:{QUEUE}", *(payload("Nap", [NAP_S]) for _ in range(due - pushed)))
+            client.lpush(f"queue:{QUEUE}", *(payload("Nap", [nap_s]) for _ in range(due - pushed)))
             pushed = due
         time.sleep(TICK_S)
 
@@ -142,9 +142,8 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 def measure(settings: Settings) -> list[Group]:
     """Measure each peer idle, with seven empty queues before the one that gets jobs, and with half its threads busy."""
     jobs, threads = 300 if settings.quick else 1_000, settings.threads
-    settings.note(
-        f"pick-up: {jobs:,} jobs, one in 10 ms; half busy: {0.5 * threads / NAP_S:,.0f} naps of 1 ms a second"
-    )
+    rates = " or ".join(f"{threads / 2 / nap_s:,.0f} of {nap_s * 1e3:.0f} ms" for nap_s in NAPS_S)
+    settings.note(f"pick-up: {jobs:,} jobs, one in 10 ms; half busy: beside {rates} a second in the same queue")
     compared = peers.find(settings, "ours", "sidekiq8")
     once = partial(pick_up, jobs=jobs, threads=threads)
     idle = [Case("pick-up, idle", peer.name, partial(once, peer)) for peer in compared]
@@ -152,7 +151,11 @@ def measure(settings: Settings) -> list[Group]:
     idle += [Case("pick-up, idle", other.name, partial(pythons, other, jobs, threads)) for other in others]
     title = f"pick-up, {1 + MORE_QUEUES} queues"
     queues = [Case(title, peer.name, partial(once, peer, more_queues=MORE_QUEUES)) for peer in compared]
-    busy = [Case("pick-up, half busy", peer.name, partial(once, peer, busy=0.5)) for peer in compared]
+    busy = [
+        Case(f"pick-up, half busy with jobs of {nap_s * 1e3:.0f} ms", peer.name, partial(once, peer, nap_s=nap_s))
+        for nap_s in NAPS_S
+        for peer in compared
+    ]
     return in_turns([*idle, *queues, *busy], FIGURES, settings)
 
 
