@@ -78,7 +78,7 @@ def send(server: PrivateRedis, jobs: int) -> None:
 
 @contextmanager
 def napping(server: PrivateRedis, nap_s: float, busy: float) -> Iterator[None]:
-    """Have another process push naps into the same queue until the block ends, enough for `busy` threads; none of 0 s."""
+    """Have another process push naps, enough for `busy` threads, until the block ends; none of 0 s."""
     if not nap_s:
         yield
         return
