@@ -105,8 +105,8 @@ def demotion(trial: Trial) -> None:
             steady(trial)
             other.client.replicaof("127.0.0.1", redis.port)  # whoever takes over has all
             trial.until(lambda: other.client.info("replication")["master_link_status"] == "up", 20, "no replica")
-            redis.client.client_pause(2_000, all=False)  # so that both have the same when they swap
-            time.sleep(0.5)
+            redis.client.client_pause(10_000, all=False)  # so that both have the same when they swap
+            trial.until(lambda: _offset(redis) == _offset(other), 8, "the replica lags")
             other.client.replicaof("NO", "ONE")
             redis.client.replicaof("127.0.0.1", other.port)
             redis.client.execute_command("CLIENT", "UNPAUSE")
@@ -114,6 +114,11 @@ def demotion(trial: Trial) -> None:
             redis.client.replicaof("NO", "ONE")
             trial.consuming_again(time.monotonic(), _AGAIN_S, each=True)
     settled(trial, redis)
+
+
+def _offset(redis: RealRedis) -> int:
+    """Return how far the stream of writes has come there."""
+    return int(redis.client.info("replication")["master_repl_offset"])
 
 
 def forgetting(trial: Trial) -> None:
