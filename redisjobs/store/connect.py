@@ -67,6 +67,8 @@ class Line:
         self._connection = self._made(self._place.first)
         self._stream: Stream | None = None
         self._reader: Any = None
+        self.eager = True
+        """Whether to look for answers for a moment, before this thread sleeps; not while others make trips too."""
 
     def request(self, ops: Sequence[Op[Any]], *, atomic: bool = False) -> list[Any]:
         """Send requests in one trip; return their replies, an exception standing in the place of a refused one.
@@ -125,7 +127,7 @@ class Line:
     @property
     def stale(self) -> bool:
         """Whether the other end closed it, or said what nobody asked for, since it was last used."""
-        return self._stream is not None and self._stream.has_input
+        return self._stream is not None and self._stream.stale
 
     def close(self) -> None:
         """Close the socket; the next request opens another."""
@@ -173,7 +175,7 @@ class Line:
         """Read from the socket until a reply is whole. Each piece may take the timeout, if they do not just trickle."""
         received, began_at = 0, 0.0
         while True:
-            data = self._open.receive()
+            data = self._open.receive(eager=self.eager)
             if not data:
                 raise EOFError("Redis closed the connection")
             self._reader.feed(data)

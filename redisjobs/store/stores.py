@@ -51,6 +51,7 @@ class BlockingStore:
         self.config = config
         self._patience_s = patience_s
         self._free: deque[Line] = deque()
+        self._out: set[Line] = set()
         self._pid = os.getpid()
 
     @overload
@@ -93,18 +94,23 @@ class BlockingStore:
 
     def _once(self, ops: Sequence[Op[Any]], atomic: bool) -> list[Any]:
         if self._pid != os.getpid():
-            self._pid, self._free = os.getpid(), deque()
+            self._pid, self._free, self._out = os.getpid(), deque(), set()
         try:
             line = self._free.pop()
         except IndexError:
             line = Line(self.config)
         if line.stale:  # Redis was restarted since: that is no outage now
             line.close()
+        out = self._out
+        out.add(line)
+        line.eager = len(out) == 1
         try:
             replies = line.request(ops, atomic=atomic)
         except BaseException:
             line.close()  # replies that nobody read may still be on their way
             raise
+        finally:
+            out.discard(line)
         self._free.append(line)
         return replies
 

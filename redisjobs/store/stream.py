@@ -1,13 +1,15 @@
 """Stream: the bytes of one open connection, in and out, each within a time limit.
 
 A local Redis answers sooner than a sleeping thread is woken: reading tries again for a moment before it sleeps, which
-makes a trip about twice as fast and costs less CPU than the sleep. Where answers take longer, it sleeps at once.
+makes a trip about twice as fast and costs less CPU than the sleep. Where answers take longer it sleeps at once. Each
+system call is a chance to lose the GIL, which is what a trip costs with several threads: so there are as few as can be.
 """
 
 from __future__ import annotations
 
 import select
 import socket
+import struct
 from typing import Any
 
 from redisjobs import clock
@@ -15,6 +17,7 @@ from redisjobs import clock
 _PIECE_BYTES = 1 << 16
 _EAGER_S = 100e-6  # what a trip to a local Redis takes at most
 _MOST_SLEEPS = 64  # for so many answers nobody looks, where looking was no use again and again
+_FRESH_S = 0.002
 
 
 class Stream:
@@ -22,21 +25,25 @@ class Stream:
 
     def __init__(self, connected: Any, timeout_s: float) -> None:
         self._socket = connected
-        self._timeout_s = timeout_s
         self._poll = select.poll()
         self._poll.register(connected, select.POLLIN)
         self._sleeps = self._in_vain = 0  # answers to be waited for asleep; twice as many after each look in vain
+        self._used_at = clock.monotonic()
         self._plain = isinstance(connected, socket.socket) and not hasattr(connected, "pending")  # TLS has its own ways
-        connected.settimeout(0.0 if self._plain else timeout_s)
+        connected.settimeout(None if self._plain else timeout_s)
+        if self._plain:  # the kernel's own limits: each of Python's costs a call of `poll`
+            limit = struct.pack("ll", int(timeout_s), int(timeout_s % 1 * 1e6))
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
     def fileno(self) -> int:
         """Return the socket's number, for a selector."""
         return int(self._socket.fileno())
 
     @property
-    def has_input(self) -> bool:
-        """Whether there is something to read: bytes, or the end."""
-        return bool(self._poll.poll(0))
+    def stale(self) -> bool:
+        """Whether the other end closed it, or said what nobody asked for; not looked at if it was used just now."""
+        return clock.monotonic() - self._used_at > _FRESH_S and bool(self._poll.poll(0))
 
     def send(self, data: bytes) -> None:
         """Write all of it.
@@ -44,47 +51,35 @@ class Stream:
         Raises:
             OSError: the connection failed, or took nothing for as long as the time limit.
         """
-        if not self._plain:
-            self._socket.sendall(data)
-            return
         try:
-            sent = self._socket.send(data)
+            self._socket.sendall(data)
         except BlockingIOError:
-            sent = 0
-        if sent < len(data):
-            self._send_rest(memoryview(data)[sent:])
+            raise TimeoutError("timed out") from None
 
-    def receive(self) -> bytes:
-        """Wait for bytes; none: it was closed at the other end.
+    def receive(self, *, eager: bool = True) -> bytes:
+        """Wait for bytes; none: it was closed at the other end. `eager`: nobody else needs this thread's time.
 
         Raises:
             OSError: the connection failed, or nothing came within the time limit.
         """
-        if self._plain and not self._arrived():
-            self._sleeps -= 1
-            if not self._poll.poll(self._timeout_s * 1000):
-                raise TimeoutError("timed out")
-        data: bytes = self._socket.recv(_PIECE_BYTES)
-        return data
+        try:
+            if eager and self._plain:
+                self._look()
+            data: bytes = self._socket.recv(_PIECE_BYTES)
+            return data
+        except BlockingIOError:
+            raise TimeoutError("timed out") from None
+        finally:
+            self._used_at = clock.monotonic()
 
-    def _arrived(self) -> bool:
+    def _look(self) -> None:
         """Look for bytes until they are here, or it is better to sleep."""
-        poll = self._poll.poll
         if self._sleeps > 0:
-            return False
-        until = clock.monotonic() + _EAGER_S
+            self._sleeps -= 1
+            return
+        poll, until = self._poll.poll, clock.monotonic() + _EAGER_S
         while not poll(0):
             if clock.monotonic() > until:
-                self._in_vain = min(_MOST_SLEEPS, 2 * self._in_vain + 1)
-                self._sleeps = self._in_vain
-                return False
+                self._sleeps = self._in_vain = min(_MOST_SLEEPS, 2 * self._in_vain + 1)
+                return
         self._in_vain = 0
-        return True
-
-    def _send_rest(self, data: memoryview) -> None:
-        room = select.poll()
-        room.register(self._socket, select.POLLOUT)
-        while data:
-            if not room.poll(self._timeout_s * 1000):
-                raise TimeoutError("timed out")
-            data = data[self._socket.send(data) :]
