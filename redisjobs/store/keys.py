@@ -1,4 +1,4 @@
-"""Every key: its name, type, writer and lifetime.
+r"""Every key: its name, type, writer and lifetime.
 
 | key | type | content | written by | TTL |
 |---|---|---|---|---|
@@ -12,6 +12,8 @@
 | `<identity>:work`, `<identity>:workers` | hash | what runs (generations 7, 8; 6) | beat | heartbeat |
 | `<identity>-signals` | list | `TSTP`, `TERM`, `TTIN` for that process | inspector | 60 s |
 | `paused` | set | names of queues that nobody may take from | inspector | - |
+| `j\|<bucket>` | hash | per class, of a minute or ten: runs, failures, ms (spec: 2.5) | tally | 8 h, 3 d |
+| `h\|<class>-<minute>`, `<class>-<minute>` | integer | a minute's histogram, 16-bit counters (generations 8; 7) | tally | 8 h |
 
 All of the above are Sidekiq's (spec: sidekiq.md 2); below are ours. The braces put each into the cluster
 slot of the key that stands in them, its namespace included. In a Redis Cluster the namespace itself has braces
@@ -24,6 +26,7 @@ slot of the key that stands in them, its namespace included. In a Redis Cluster 
 | `lease-queues` | set | names of queues that our workers ever listened to | beat | - |
 | `lease-recovered:{queue:<name>}:<digest>` | integer | its recoveries while it ran | recover | 72 h |
 | `pushed:{<target>}:<producer>` | integer | the last push of a producer that was stored | push, schedule | 10 min |
+| `tallied:<identity>` | integer | the last of a process's sums that was added | tally | 10 min |
 """
 
 from __future__ import annotations
@@ -83,6 +86,18 @@ class Keys(Struct, frozen=True):
     def pushed(self, target: str, producer: str) -> str:
         """`target` is the key that the producer pushes to."""
         return self._key(f"pushed:{{{target}}}:{producer}")
+
+    def tallied(self, identity: str) -> str:
+        return self._key(f"tallied:{identity}")
+
+    def runs(self, bucket: str) -> str:
+        return self._key(f"j|{bucket}")
+
+    def histogram(self, class_name: str, minute: str) -> str:
+        return self._key(f"h|{class_name}-{minute}")
+
+    def histogram7(self, class_name: str, minute: str) -> str:
+        return self._key(f"{class_name}-{minute}")
 
     def stat(self, name: str, day: str = "") -> str:
         return self._key(f"stat:{name}:{day}" if day else f"stat:{name}")

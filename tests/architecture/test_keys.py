@@ -85,7 +85,7 @@ def rows(module: Module) -> Iterator[list[str]]:
     """Yield the cells of the tables in a module's docstring."""
     for line in (ast.get_docstring(module.tree) or "").splitlines():
         if line.startswith("| `"):
-            yield [cell.strip() for cell in line.strip("|").split("|")]
+            yield [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip("|"))]
 
 
 def told(module: Module) -> list[str]:
