@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from redisjobs import RedisJobs
-from tests.interop.crossing import entries, make_due, wait_size
+from tests.interop.crossing import entries, make_due
 from tests.interop.peers import RUBY, RubyPeer, RubyWorker
 from tests.support.eventually import eventually
 from tests.support.fleet import WorkerProcess, command
@@ -110,6 +110,10 @@ def built(redis: RealRedis) -> dict[int, str]:
     pairs = [line.decode().split() for line in redis.client.lrange("built", 0, -1)]
     assert len({number for _, number in pairs}) == len(pairs), pairs
     return {int(number): language for language, number in pairs}
+
+
+def wait_size(redis: RealRedis, key: str, size: int) -> None:
+    eventually(lambda: redis.client.zcard(key) == size, LONG_S, f"{size} in {key}")
 
 
 def wait_built(redis: RealRedis, count: int) -> dict[int, str]:
