@@ -23,7 +23,7 @@ from redisjobs.middleware.context import JobContext, job_logger, running
 from redisjobs.store.drive import adrive, drive
 from redisjobs.store.ops.leases import FAILED, NO_RUN, Lease, Settlement, done, released
 from redisjobs.store.stores import AsyncStore, BlockingStore
-from redisjobs.wire import deadletter, payload
+from redisjobs.wire import deadletter, jobdata, payload
 from redisjobs.wire.payload import Payload
 from redisjobs.worker import logs
 from redisjobs.worker.watchdog import Watchdog
@@ -69,7 +69,9 @@ class Processor:
         """Read a lease; return what to run, or where it goes if it cannot be run here."""
         try:
             read = payload.decode(lease.raw)
-            job = self._registry.find(read.name)
+            if active := read.name in jobdata.WRAPPERS:
+                read.name = jobdata.job_class(read.args) or read.name
+            job = self._registry.find(read.name, active=active)
         except PayloadError as error:
             return self._malformed(lease, error)
         except UnknownJobError as error:
