@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 from redisjobs.errors import DeserializationError, PayloadError
 from redisjobs.lazy import LazyModule
@@ -65,6 +65,11 @@ class RubyTime(datetime):
         """The fraction of the second, in nanoseconds."""
         return self.microsecond * 1000 + self._below_microsecond
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        """Copy, and pickle, with what it knows besides."""
+        kind, args = super().__reduce_ex__(protocol)[:2]
+        return kind, args, vars(self)
+
 
 class Duration(timedelta):
     """A duration of Rails: `1.month` is one month, and so many seconds on average; those are what it equals.
@@ -80,6 +85,10 @@ class Duration(timedelta):
         made = super().__new__(cls, seconds=value)
         made.value, made.parts = value, dict(parts)
         return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy, and pickle, with Ruby's own numbers."""
+        return Duration, (self.value, self.parts)
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,7 @@ class GlobalID:
         Raises:
             ValueError: it is none.
         """
-        parts = urls.urlsplit(uri)
+        parts = urls.urlsplit(str(uri))
         model, *ids = [urls.unquote_plus(part) for part in parts.path.split("/")[1:]]
         if parts.scheme != "gid" or not parts.netloc or not model or not ids or "" in ids:
             raise ValueError(f"{uri!r:.200} is no gid://app/Model/id")
@@ -218,8 +227,7 @@ def read_time(
             plain = plain.astimezone(zoneinfo.ZoneInfo(zone))
         except zoneinfo.ZoneInfoNotFoundError:
             pass
-    at, clock = plain.date(), plain.timetz()
-    made = RubyTime.combine(at, clock)
+    made = RubyTime(*plain.timetuple()[:6], plain.microsecond, plain.tzinfo, fold=plain.fold)
     fraction = _FRACTION.search(text)
     made.kind, made.time_zone = kind, zone
     made._below_microsecond = int(fraction[1].ljust(9, "0")) % 1000 if fraction else 0
@@ -327,17 +335,7 @@ def _encode_range(value: Range, path: str, wire: Wire) -> dict[str, Any]:
 
 
 def _encode_decimal(value: Decimal, _: str, wire: Wire) -> Any:
-    text = ruby_decimal(value)
-    return text if wire == "sidekiq6" else _serialized("BigDecimalSerializer", value=text)
-
-
-def ruby_decimal(value: Decimal) -> str:
-    """Print a decimal as Ruby does: `0.15e1`."""
-    sign, digits, exponent = value.as_tuple()
-    if not isinstance(exponent, int):
-        return "NaN" if value.is_nan() else str(value)
-    text = "".join(map(str, digits)).rstrip("0")
-    return ("-" if sign else "") + (f"0.{text}e{len(digits) + exponent}" if text else "0.0")
+    return str(value) if wire == "sidekiq6" else _serialized("BigDecimalSerializer", value=str(value))
 
 
 _WRITERS: dict[type, Callable[[Any, str, Wire], Any]] = {
