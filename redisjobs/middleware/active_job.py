@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
 
 from redisjobs import clock
-from redisjobs.errors import OptionError
+from redisjobs.errors import OptionError, PayloadError
 from redisjobs.jobs.job import NOW, Job, Pusher, When
 from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.outcome import Discard, Outcome
@@ -176,6 +176,8 @@ class ActiveJobPusher:
     def _inner(
         self, name: str, calls: Sequence[list[Any]], fields: Mapping[str, Any], when: When
     ) -> list[list[dict[str, Any]]]:
+        if not isinstance(name, str) or not name:
+            raise PayloadError("job_class", f"the name of a class is a string, not {name!r:.80}")
         now = clock.now()
         due_at = when.at if when.delay_s is None else now + when.delay_s
         about = {**self._about, "job_class": name, "queue_name": fields["queue"]}

@@ -67,8 +67,8 @@ class RubyTime(datetime):
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         """Copy, and pickle, with what it knows besides."""
-        kind, args = super().__reduce_ex__(protocol)[:2]
-        return kind, args, vars(self)
+        reduced: Any = super().__reduce_ex__(protocol)
+        return (*reduced[:2], vars(self))
 
 
 class Duration(timedelta):
