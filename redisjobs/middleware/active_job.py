@@ -1,7 +1,7 @@
 """Jobs of Rails' ActiveJob, run by Python functions, and pushed for Rails to run.
 
 An error is retried as Sidekiq retries, by the same payload, unless the function's rules say otherwise: those retry as
-`retry_on` in Rails, by a new job that rides with the settlement of this one.
+`retry_on` in Rails, by a new job that takes the place of this one in one step.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from redisjobs import clock
 from redisjobs.errors import OptionError, PayloadError
 from redisjobs.jobs.job import NOW, Job, Pusher, When
 from redisjobs.jobs.options import JobOptions
-from redisjobs.jobs.outcome import Discard, Outcome
+from redisjobs.jobs.outcome import Again, Discard, Outcome
 from redisjobs.jobs.retry import class_of, message_of, name_of
 from redisjobs.jobs.signature import Signature
 from redisjobs.middleware.context import JobContext, current_job
-from redisjobs.store.ops import queues as ops
 from redisjobs.wire import activejob, arguments, jobdata, payload, times
 from redisjobs.wire.activejob import Keywords
 from redisjobs.wire.times import Wire
@@ -77,7 +76,7 @@ class Rules:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Raise Discard, if a rule has taken the error over; else let it pass."""
+        """Raise an Outcome, if a rule has taken the error over; else let it pass."""
         if not isinstance(error, Exception) or isinstance(error, Outcome):
             return
         for one in type(error).__mro__:
@@ -96,25 +95,20 @@ class Rules:
         if rule.attempts is not None and counted[rule.key] >= rule.attempts:
             return
         wait_s = max(0.0, rule.wait_s(counted[rule.key]))
-        jid = self._enqueue_again(job, counted, wait_s)
+        jid, raw = self._again(job, counted, wait_s)
         job.logger.warning("enqueued again", extra={**about, "retry_in_s": round(wait_s, 1), "next": jid})
-        raise Discard(f"enqueued again as {jid}") from error
+        raise Again(raw, wait_s) from error
 
-    def _enqueue_again(self, job: JobContext, counted: Mapping[str, int], wait_s: float) -> str:
-        now = clock.now()
+    def _again(self, job: JobContext, counted: Mapping[str, int], wait_s: float) -> tuple[str, bytes]:
+        now, jid = clock.now(), payload.new_jid()
         data = jobdata.again(job.args, job.jid, counted, now=now, due_at=now + wait_s if wait_s else None)
-        queue = job.active_job.queue_name or job.queue
-        jid, created_at = payload.new_jid(), times.stamp(now, self._wire)
-        changes = {"args": arguments.check([data]), "jid": jid, "queue": queue, "created_at": created_at}
-        producer = ops.Producer(jid)
-        if wait_s:
-            raw = payload.change(job.raw, changes, drop=_OF_ONE_RUN)
-            job.on_settle(ops.schedule(job.keys, [(f"+{wait_s:.6f}", raw)], producer=producer))
-        else:
-            dropped = [name for name in _OF_ONE_RUN if name != "enqueued_at"]
-            raw = payload.change(job.raw, {**changes, "enqueued_at": created_at}, drop=dropped)
-            job.on_settle(ops.push(job.keys, queue, [raw], producer=producer))
-        return jid
+        changes = payload.mended(job.payload, at=now, wire=self._wire) | {
+            "args": arguments.check([data]),
+            "jid": jid,
+            "queue": job.active_job.queue_name or job.queue,
+            "created_at": times.stamp(now, self._wire),
+        }
+        return jid, payload.change(job.raw, changes, drop=_OF_ONE_RUN)
 
 
 class ActiveJobSignature(Signature):

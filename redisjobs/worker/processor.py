@@ -17,11 +17,11 @@ from redisjobs.config import WorkerConfig
 from redisjobs.errors import JobInterrupted, JobTimeout, PayloadError, UnknownJobError
 from redisjobs.jobs.job import Job
 from redisjobs.jobs.options import JobOptions
-from redisjobs.jobs.outcome import Discard, Kill, Outcome, Release, Retry, Snooze
+from redisjobs.jobs.outcome import Again, Discard, Kill, Outcome, Release, Retry, Snooze
 from redisjobs.jobs.retry import message_of, users_traceback
 from redisjobs.middleware.context import JobContext, job_logger, running
 from redisjobs.store.drive import adrive, drive
-from redisjobs.store.ops.leases import FAILED, NO_RUN, Lease, Settlement, done, released
+from redisjobs.store.ops.leases import FAILED, NO_RUN, PROCESSED, Lease, Settlement, done, released
 from redisjobs.store.stores import AsyncStore, BlockingStore
 from redisjobs.wire import deadletter, jobdata, payload
 from redisjobs.wire.payload import Payload
@@ -164,6 +164,9 @@ class Processor:
         if end is None or isinstance(end, Discard):
             self._log_end(read, "done", started)
             settlement = done(lease)
+        elif isinstance(end, Again):
+            self._log_end(read, "done", started)
+            settlement = Settlement(lease, "schedule", PROCESSED, end.payload, end.delay_s)
         elif isinstance(end, Snooze):
             self._log_end(read, "snooze", started)
             settlement = self._snoozed(lease, end.delay_s)

@@ -116,7 +116,8 @@ def test_fields_are_forwarded_to_the_jobs_of_a_job_unless_they_have_them(redis: 
 def test_retry_on_works_out_of_a_child_process(redis: RealRedis) -> None:
     jobs.app.push_active_job("ReportJob", [2**70, 1.0])
 
-    work_off()
+    with jobs.app.worker(concurrency=1):
+        eventually(lambda: redis.value("stat:processed") == "3", LONG_S)
 
     assert told(redis) == [[[2**70, 1.0], 3]]
     assert (redis.value("stat:processed"), redis.value("retry")) == ("3", None)
