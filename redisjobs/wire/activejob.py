@@ -174,6 +174,18 @@ def decode_call(arguments: Any) -> tuple[list[Any], dict[str, Any]]:
     return args, {}
 
 
+def shown(value: Any) -> Any:
+    """Return an argument as people read it: plain JSON, without what is for ActiveJob alone."""
+    if isinstance(value, list):
+        return [shown(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if _GLOBAL_ID in value:
+        return value[_GLOBAL_ID]
+    plain = {key: shown(item) for key, item in value.items() if key not in _RESERVED}
+    return plain["value"] if _SERIALIZED in value and "value" in plain else plain
+
+
 def current_attributes(payload: Mapping[str, Any], name: str = "cattr") -> dict[str, Any]:
     """Read the CurrentAttributes that Sidekiq put into a payload, in either of its forms; empty if there are none.
 
