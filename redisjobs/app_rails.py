@@ -52,6 +52,8 @@ class RailsDoors:
         Raises:
             OptionError: an unknown option, a wrong value, or a name that another function has.
         """
+        if not isinstance(name, str):
+            raise OptionError("active_job needs the name of the Rails class: @app.active_job('ReportJob')")
         merged = JobOptions().merge(self.config.defaults).merge(options)
         rules = active_job.rules(retry_on, discard_on, self.config.wire)
 

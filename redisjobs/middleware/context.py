@@ -72,7 +72,7 @@ class JobContext:
 
     @property
     def active_job(self) -> ActiveJobData:
-        """What Rails says of the job, if it is one of ActiveJob: its `job_id`, `locale`, `executions` and so on."""
+        """What Rails says of a job of ActiveJob: its `job_id`, `locale`, `executions` and so on; empty of another."""
         return jobdata.read(self.args, self.jid)
 
     @property

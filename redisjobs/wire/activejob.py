@@ -114,7 +114,7 @@ class GlobalID:
     app: str
     model: str
     id: str | tuple[str, ...]
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
     def parse(cls, uri: str) -> GlobalID:

@@ -31,10 +31,8 @@ class Block(NamedTuple):
     text: str
 
 
-def blocks(mark: str) -> list[Block]:
-    found = [
-        Block(each["mark"] or "", each["kind"], each["text"]) for each in _BLOCK.finditer(README.read_text("utf-8"))
-    ]
+def blocks(mark: str, page: Path = README) -> list[Block]:
+    found = [Block(each["mark"] or "", each["kind"], each["text"]) for each in _BLOCK.finditer(page.read_text("utf-8"))]
     return [block for block in found if block.mark == mark]
 
 

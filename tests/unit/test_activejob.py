@@ -168,6 +168,10 @@ def test_a_hash_with_symbol_keys_is_read_by_text_and_by_symbol() -> None:
     assert (read["a"], read[Symbol("a")], read) == (1, 1, {"a": 1})
 
 
+def test_a_record_can_be_a_key() -> None:
+    assert {GlobalID("shop", "Order", "7"): 1}[GlobalID("shop", "Order", "7")] == 1
+
+
 def test_keywords_are_those_at_the_end_only() -> None:
     keywords = {"a": 1, "_aj_ruby2_keywords": ["a"]}
     plain = {"a": 1, "_aj_symbol_keys": ["a"]}

@@ -269,6 +269,11 @@ def test_a_function_can_still_be_called_and_enqueues_what_it_runs(
     assert [each[:2] for each in seen] == [(1, date(2024, 11, 1)), (2, date(2024, 11, 2))]
 
 
+def test_the_class_must_be_named(app: RedisJobs) -> None:
+    with pytest.raises(OptionError, match="needs the name of the Rails class"):
+        app.active_job(fails)  # type: ignore[arg-type]
+
+
 def test_two_functions_cannot_run_one_class(app: RedisJobs) -> None:
     app.active_job("ReportJob")(fails)
     app.active_job("ReportJob")(fails)
