@@ -31,13 +31,20 @@ class Registry:
             )
         jobs[job.name] = job
 
-    def find(self, name: str, *, active: bool = False) -> Job[Any, Any]:
+    def find(self, name: str) -> Job[Any, Any]:
         """Return the job of a name.
 
         Raises:
             UnknownJobError: there is none.
         """
-        job = (self._active if active else self._jobs).get(name)
+        job = self._jobs.get(name)
+        if job is None:
+            raise UnknownJobError(name)
+        return job
+
+    def find_active(self, name: str) -> Job[Any, Any]:
+        """Return the job that runs a class of ActiveJob. Raises as `find`."""
+        job = self._active.get(name)
         if job is None:
             raise UnknownJobError(name)
         return job

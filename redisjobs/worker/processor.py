@@ -69,9 +69,11 @@ class Processor:
         """Read a lease; return what to run, or where it goes if it cannot be run here."""
         try:
             read = payload.decode(lease.raw)
-            if active := read.name in jobdata.WRAPPERS:
+            if read.name in jobdata.WRAPPERS:
                 read.name = jobdata.job_class(read.args) or read.name
-            job = self._registry.find(read.name, active=active)
+                job = self._registry.find_active(read.name)
+            else:
+                job = self._registry.find(read.name)
         except PayloadError as error:
             return self._malformed(lease, error)
         except UnknownJobError as error:
