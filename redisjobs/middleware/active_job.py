@@ -16,7 +16,7 @@ from redisjobs import clock
 from redisjobs.errors import OptionError, PayloadError
 from redisjobs.jobs.job import NOW, Job, Pusher, When
 from redisjobs.jobs.options import JobOptions
-from redisjobs.jobs.outcome import Again, Discard, Outcome
+from redisjobs.jobs.outcome import MAX_DELAY_S, Again, Discard, Outcome
 from redisjobs.jobs.retry import class_of, message_of, name_of
 from redisjobs.jobs.signature import Signature
 from redisjobs.middleware.context import JobContext, current_job
@@ -42,10 +42,19 @@ class RetryOn:
 
     `attempts` counts the runs that ended with one of these errors; None: without end. With the last one the error goes
     Sidekiq's way.
+
+    Raises:
+        OptionError: one of them is no class of errors, or the wait or the attempts are none.
     """
 
     def __init__(self, *errors: type[Exception], wait: Wait = 3, attempts: int | None = 5) -> None:
-        self.errors = errors
+        if not (isinstance(wait, int | float | timedelta) or callable(wait) or wait == "polynomially_longer"):
+            raise OptionError(
+                f"retry_on: wait={wait!r}: must be seconds, a timedelta, polynomially_longer or a function"
+            )
+        if not (attempts is None or (isinstance(attempts, int) and attempts > 0)):
+            raise OptionError(f"retry_on: attempts={attempts!r}: must be a number from 1, or None")
+        self.errors = _classes("retry_on", *errors)
         self.wait = wait
         self.attempts = attempts
 
@@ -57,7 +66,7 @@ class RetryOn:
     def wait_s(self, executions: int) -> float:
         """Return the seconds until the next run."""
         if self.wait == "polynomially_longer":
-            return executions**4 + 2
+            return min(executions**4 + 2, MAX_DELAY_S)
         wait = self.wait(executions) if callable(self.wait) else self.wait
         return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
 
@@ -189,7 +198,7 @@ def rules(retry_on: Any, discard_on: Any, wire: Wire) -> Rules:
     Raises:
         OptionError: it is something else.
     """
-    several = [one if isinstance(one, RetryOn) else RetryOn(*_classes("retry_on", one)) for one in _sequence(retry_on)]
+    several = [one if isinstance(one, RetryOn) else RetryOn(one) for one in _sequence(retry_on)]
     return Rules(several, _classes("discard_on", *_sequence(discard_on)), wire)
 
 

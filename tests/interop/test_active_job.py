@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from random import Random
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -25,8 +26,9 @@ from redisjobs.active_job import (
     Symbol,
     current_attributes,
 )
+from redisjobs.wire import activejob
 from redisjobs.wire.times import Wire
-from tests.interop.crossing import entries, make_due, wait_size, wait_told
+from tests.interop.crossing import entries, exactly, make_due, wait_size, wait_told
 from tests.interop.peers import RUBY, RubyPeer
 from tests.support.real_redis import RealRedis
 
@@ -86,6 +88,37 @@ def test_every_kind_of_argument_crosses_and_comes_back(peer: RubyPeer, app: Redi
     peer.start_worker(queues=["ruby"], require=RAILS)
     [compared] = wait_told(redis, 1, "compared")
     assert compared["args"] == [True, []]
+
+
+def test_whatever_is_nested_in_what_comes_back_from_ruby_as_it_was(peer: RubyPeer) -> None:
+    """300 values, the same ones each time: written here, read and written by Rails, read here."""
+    random = Random(5)
+    leaves = [
+        each for each in (VALUES if peer.generation == 6 else VALUES + OF_LATER_RAILS) if not isinstance(each, list)
+    ]
+
+    def value(depth: int = 0) -> Any:
+        kind = random.randrange(4) if depth < 5 else 3
+        if kind == 0:
+            return [value(depth + 1) for _ in range(random.randrange(4))]
+        if kind < 3:
+            key = str if kind == 1 else Symbol
+            members = {key(f"k{at}"): value(depth + 1) for at in range(random.randrange(4))}
+            return IndifferentHash(members) if kind == 1 and random.random() < 0.2 else members
+        return random.choice(leaves)
+
+    values = [value() for _ in range(300)]
+    written = [activejob.encode(each, "", cast(Wire, f"sidekiq{peer.generation}")) for each in values]
+
+    again = peer.eval(
+        """
+        args = JSON.parse(input["written"])
+        JSON.generate(ActiveJob::Arguments.serialize(ActiveJob::Arguments.deserialize(args)))
+        """,
+        written=json.dumps(written),
+    )
+
+    assert [activejob.decode(each) for each in json.loads(again)] == values
 
 
 def test_what_rails_says_of_a_job_is_right(peer: RubyPeer, app: RedisJobs, redis: RealRedis) -> None:
@@ -271,6 +304,36 @@ def test_current_attributes_survive_retry_kill_and_resurrection(
 
     assert seen == [{"user_id": 7, "tenant": "shop"}] * 2
     assert told["cattr"] == [7, "shop"]
+
+
+def test_every_field_of_a_payload_survives_failure_death_and_resurrection(
+    peer: RubyPeer, app: RedisJobs, redis: RealRedis
+) -> None:
+    """`cattr` of a real middleware, the others as their middleware writes them."""
+    peer.eval(
+        """
+        Interop.with_current(user_id: 7, tenant: "shop") do
+          fields = {"locale" => "de", "trace" => {"id" => "t-1"}, "tags" => ["a", "β"], "of_others" => [1.0, 2**70, {}]}
+          Interop::Fail.set(fields).perform_async("x")
+        end
+        nil
+        """
+    )
+    [enqueued] = entries(redis, "queue:default")
+    run_python(app, "default")
+    make_due(redis, "retry")
+    peer.promote()
+    run_python(app, "default")
+    [failed] = entries(redis, "retry")
+    app.retries.kill(next(iter(app.retries)))
+    [dead] = entries(redis, "dead")
+    peer.eval("Sidekiq::DeadSet.new.first.retry")
+    [revived] = entries(redis, "queue:default")
+
+    enqueued.pop("enqueued_at")
+    assert enqueued["cattr"]
+    for stored in (failed, dead, revived):
+        assert exactly({name: stored[name] for name in enqueued}) == exactly(enqueued)
 
 
 def test_fields_that_are_forwarded_reach_the_jobs_of_a_job(peer: RubyPeer, app: RedisJobs, redis: RealRedis) -> None:

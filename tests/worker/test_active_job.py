@@ -246,6 +246,36 @@ def test_rules_are_checked_where_the_job_is_declared(app: RedisJobs, option: str
         app.active_job("ReportJob", **{option: value})
 
 
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"wait": "soon"}, "wait='soon'"),
+        ({"wait": None}, "wait=None"),
+        ({"attempts": 0}, "attempts=0"),
+        ({"attempts": "5"}, "attempts='5'"),
+    ],
+)
+def test_a_rule_is_checked_where_it_is_made(wrong: dict[str, Any], problem: str) -> None:
+    with pytest.raises(OptionError, match=problem):
+        RetryOn(ValueError, **wrong)
+    with pytest.raises(OptionError, match="no class of errors"):
+        RetryOn("ValueError")  # type: ignore[arg-type]
+
+
+def test_a_wait_that_is_none_is_an_error_of_the_job(
+    app: RedisJobs, redis: RealRedis, declare: Callable[..., Any]
+) -> None:
+    def nonsense(executions: int) -> float:
+        raise ZeroDivisionError(executions)
+
+    declare(fails, retry_on=RetryOn(OSError, wait=nonsense))
+    redis.seed({"queue:default": [a_job()]})
+
+    work_off(app)
+
+    assert [job["error_class"] for job in members(redis, "retry")] == ["ZeroDivisionError"]
+
+
 def test_a_function_can_still_be_called_and_enqueues_what_it_runs(
     app: RedisJobs, redis: RealRedis, declare: Callable[..., Any]
 ) -> None:
