@@ -19,7 +19,7 @@ from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.outcome import MAX_DELAY_S, Again, Discard, Outcome
 from redisjobs.jobs.retry import class_of, message_of, name_of
 from redisjobs.jobs.signature import Signature
-from redisjobs.middleware.context import JobContext, current_job
+from redisjobs.middleware.context import JobContext, current_job, running
 from redisjobs.wire import activejob, arguments, jobdata, payload, times
 from redisjobs.wire.activejob import Keywords
 from redisjobs.wire.times import Wire
@@ -183,8 +183,15 @@ class ActiveJobPusher:
             raise PayloadError("job_class", f"the name of a class is a string, not {name!r:.80}")
         now = clock.now()
         due_at = when.at if when.delay_s is None else now + when.delay_s
-        about = {**self._about, "job_class": name, "queue_name": fields["queue"]}
+        about = {**_inherited(), **self._about, "job_class": name, "queue_name": fields["queue"]}
         return [[jobdata.new(about, each, now=now, due_at=due_at, wire=self._wire)] for each in calls]
+
+
+def _inherited() -> dict[str, Any]:
+    """Return what a job of Rails hands on to those that it enqueues."""
+    job = running.get()
+    told = {} if job is None else {"locale": job.active_job.locale, "timezone": job.active_job.timezone}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def call(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:

@@ -73,7 +73,7 @@ class JobContext:
     @property
     def active_job(self) -> ActiveJobData:
         """What Rails says of a job of ActiveJob: its `job_id`, `locale`, `executions` and so on; empty of another."""
-        return jobdata.read(self.args, self.jid)
+        return jobdata.read(self.args if self.payload.get("class") in jobdata.WRAPPERS else [], self.jid)
 
     @property
     def enqueued_at(self) -> float | None:

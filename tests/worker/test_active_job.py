@@ -64,6 +64,27 @@ def test_a_job_in_any_wrapper_runs_with_its_arguments(
     assert left(redis) == {"stat:processed": "1"}
 
 
+def test_a_job_hands_its_locale_and_time_zone_on(app: RedisJobs, redis: RealRedis, declare: Callable[..., Any]) -> None:
+    """As Rails does; what is said at the push is stronger, and an argument of a plain job says nothing."""
+
+    def push(*_: Any) -> None:
+        app.push_active_job("Child", queue="children")
+        app.push_active_job("Child", queue="children", locale="fr")
+
+    declare(push)
+    app.job(name="Plain")(push)
+    data = {"locale": "de", "timezone": "Europe/Berlin"}
+    redis.seed({"queue:default": [a_payload(class_="Plain", args=[data], jid="j-2"), a_job(data=data)]})
+
+    work_off(app, concurrency=1)
+
+    children = [job["args"][0] for job in reversed(members(redis, "queue:children"))]
+    assert [(child["locale"], child["timezone"]) for child in children] == [
+        *(("de", "Europe/Berlin"), ("fr", "Europe/Berlin")),
+        *(("en", None), ("fr", None)),
+    ]
+
+
 def test_a_class_that_nobody_registered_fails_by_its_own_name(app: RedisJobs, redis: RealRedis) -> None:
     """A plain job of the same name is another one; and the other way round."""
     app.job(name="ReportJob")(lambda *_: None)
