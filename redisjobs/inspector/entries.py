@@ -84,8 +84,11 @@ class JobEntry:
         """The arguments that people know: of ActiveJob those inside; an encrypted last one is not shown."""
         args = self.args
         inner = jobdata.arguments(args)
-        if self._active and isinstance(inner, list) and self.problem is None:
-            return activejob.shown(inner[3:] if self._mail else inner)  # type: ignore[no-any-return]
+        if self._active and isinstance(inner, list):
+            try:
+                return activejob.shown(inner[3:] if self._mail else inner)  # type: ignore[no-any-return]
+            except RecursionError:
+                return inner
         return [*args[:-1], HIDDEN] if args and self._field("encrypt") else args
 
     @property

@@ -74,7 +74,9 @@ def read(args: Sequence[Any], jid: str) -> ActiveJobData:
         queue_name=_text(data, "queue_name"),
         priority=priority if isinstance(priority, int) else None,
         executions=_count(data.get("executions")) + 1,
-        exception_executions={name: _count(n) for name, n in exceptions.items()} if exceptions else {},
+        exception_executions={name: _count(n) for name, n in exceptions.items()}
+        if isinstance(exceptions, dict)
+        else {},
         locale=_text(data, "locale") or None,
         timezone=_text(data, "timezone") or None,
         enqueued_at=_moment(data.get("enqueued_at")),

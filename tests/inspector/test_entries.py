@@ -88,6 +88,16 @@ def test_an_activejob_is_shown_without_what_is_for_rails_alone(class_: str) -> N
     assert entry.display_args == ["gid://shop/Order/7", {"at": "2024-11-01"}]
 
 
+def test_an_activejob_that_is_nested_too_deeply_can_be_shown() -> None:
+    nested: Any = []
+    for _ in range(700):
+        nested = [nested]
+
+    args = [{"job_class": "ReportJob", "arguments": nested}]
+
+    assert JobEntry(a_payload(class_="Sidekiq::ActiveJob::Wrapper", args=args, jid=...)).display_args
+
+
 def test_a_mail_of_rails_is_shown_by_its_mailer() -> None:
     mail = "ActionMailer::MailDeliveryJob"
     arguments = ["OrderMailer", "shipped", "deliver_now", {"args": [7], "_aj_ruby2_keywords": ["args"]}]

@@ -260,7 +260,10 @@ def test_current_attributes_are_read_in_the_forms_of_all_generations() -> None:
         current_attributes({"cattr": 7})
 
 
-@pytest.mark.parametrize("args", [[], [None], ["x"], [{}], [{"job_class": 7, "executions": "x", "priority": []}]])
+@pytest.mark.parametrize(
+    "args",
+    [[], [None], ["x"], [{}], [{"job_class": 7, "executions": "x", "priority": [], "exception_executions": [1]}]],
+)
 def test_what_is_no_job_reads_as_an_empty_one(args: list[Any]) -> None:
     read = jobdata.read(args, "j")
 
