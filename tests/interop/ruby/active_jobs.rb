@@ -8,7 +8,7 @@ require "active_support/all"
 require "sidekiq/middleware/current_attributes"
 
 GlobalID.app = "shop"
-Time.zone = "UTC"
+Time.zone_default = Time.find_zone!("UTC") # in every thread, as in a Rails application
 ActiveJob::Base.queue_adapter = :sidekiq
 ActiveJob::Base.logger = nil
 
