@@ -16,6 +16,7 @@ from msgspec import structs
 
 from redisjobs import config, events
 from redisjobs.app_config import AppSettings, app_config
+from redisjobs.app_rails import RailsDoors
 from redisjobs.client import Client, ClientConfig, Push
 from redisjobs.config import Given, RedisConfig
 from redisjobs.errors import ConfigError, OptionError, did_you_mean
@@ -53,7 +54,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 EventName = Literal["startup", "quiet", "shutdown", "heartbeat", "death", "error"]
 
 
-class RedisJobs:
+class RedisJobs(RailsDoors):
     """An app: the jobs that share one Redis.
 
     `url` is `redis://`, `rediss://`, `unix://` or, of sentinels, `redis+sentinel://`; without one `REDISJOBS_URL`, then

@@ -177,7 +177,11 @@ def message_of(error: BaseException) -> str:
 
 def class_of(error: BaseException) -> str:
     """Return an error's class as Ruby's pages can print it: `ValueError`, `shop.errors.OutOfStock`."""
-    kind = type(error)
+    return name_of(type(error))
+
+
+def name_of(kind: type[BaseException]) -> str:
+    """See `class_of`: the name of a class of errors."""
     name = kind.__qualname__.replace("<locals>.", "").replace("<", "").replace(">", "")
     return name if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{name}"
 

@@ -13,7 +13,7 @@ r"""Every key: its name, type, writer and lifetime.
 | `<identity>-signals` | list | `TSTP`, `TERM`, `TTIN` for that process | inspector | 60 s |
 | `paused` | set | names of queues that nobody may take from | inspector | - |
 | `j\|<bucket>` | hash | per class, of a minute or ten: runs, failures, ms (spec: 2.5) | tally | 8 h, 3 d |
-| `h\|<class>-<minute>`, `<class>-<minute>` | integer | a minute's histogram, 16-bit counters (generations 8; 7) | tally | 8 h |
+| `h\|<class>-<minute>`, `<class>-<minute>` | integer | a minute's histogram (generations 8; 7) | tally | 8 h |
 
 All of the above are Sidekiq's (spec: sidekiq.md 2); below are ours. The braces put each into the cluster
 slot of the key that stands in them, its namespace included. In a Redis Cluster the namespace itself has braces

@@ -17,13 +17,13 @@ from redisjobs.config import WorkerConfig
 from redisjobs.errors import JobInterrupted, JobTimeout, PayloadError, UnknownJobError
 from redisjobs.jobs.job import Job
 from redisjobs.jobs.options import JobOptions
-from redisjobs.jobs.outcome import Discard, Kill, Outcome, Release, Retry, Snooze
+from redisjobs.jobs.outcome import Again, Discard, Kill, Outcome, Release, Retry, Snooze
 from redisjobs.jobs.retry import message_of, users_traceback
 from redisjobs.middleware.context import JobContext, job_logger, running
 from redisjobs.store.drive import adrive, drive
-from redisjobs.store.ops.leases import FAILED, NO_RUN, Lease, Settlement, done, released
+from redisjobs.store.ops.leases import FAILED, NO_RUN, PROCESSED, Lease, Settlement, done, released
 from redisjobs.store.stores import AsyncStore, BlockingStore
-from redisjobs.wire import deadletter, payload
+from redisjobs.wire import deadletter, jobdata, payload
 from redisjobs.wire.payload import Payload
 from redisjobs.worker import logs
 from redisjobs.worker.watchdog import Watchdog
@@ -69,7 +69,11 @@ class Processor:
         """Read a lease; return what to run, or where it goes if it cannot be run here."""
         try:
             read = payload.decode(lease.raw)
-            job = self._registry.find(read.name)
+            if read.name in jobdata.WRAPPERS:
+                read.name = jobdata.job_class(read.args) or read.name
+                job = self._registry.find_active(read.name)
+            else:
+                job = self._registry.find(read.name)
         except PayloadError as error:
             return self._malformed(lease, error)
         except UnknownJobError as error:
@@ -162,6 +166,9 @@ class Processor:
         if end is None or isinstance(end, Discard):
             self._log_end(read, "done", started)
             settlement = done(lease)
+        elif isinstance(end, Again):
+            self._log_end(read, "done", started)
+            settlement = Settlement(lease, "schedule", PROCESSED, end.payload, end.delay_s)
         elif isinstance(end, Snooze):
             self._log_end(read, "snooze", started)
             settlement = self._snoozed(lease, end.delay_s)

@@ -15,7 +15,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "contrib": (PACKAGE,),
     "testing": (PACKAGE,),
     PACKAGE: ("app",),  # __init__.py: the public names
-    "app": ("inspector", "worker", "plugins", "app_config"),  # the front door: it puts the parts together
+    "app": ("inspector", "worker", "plugins", "app_rails"),  # the front door: it puts the parts together
+    "app_rails": ("client", "app_config"),  # a side door of it
+    "active_job": ("middleware",),  # public names that only those need who talk to Rails
     "worker": ("client", "service"),
     "inspector": ("client",),
     "plugins": ("client", "service", "plugin"),
