@@ -275,6 +275,10 @@ class RedisJobs:
         """What the workers run at this moment, Ruby's too; as of their last heartbeats."""
         return inspector.WorkSet(self._access)
 
+    def doctor(self) -> inspector.Report:
+        """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
+        return inspector.examine(self._access)
+
     # -- parts --------------------------------------------------------------------------------------------------
 
     @cached_property

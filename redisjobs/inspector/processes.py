@@ -19,7 +19,11 @@ from redisjobs.store.ops import processes as ops
 
 @dataclass(frozen=True)
 class Process:
-    """One process. What it does not say, or says in a form that is none, is empty or 0."""
+    """One process. What it does not say, or says in a form that is none, is empty or 0.
+
+    Ours alone say which `jobs` they know by their names on the wire, how they write times (`wire`), and for how long a
+    heartbeat of theirs counts; `jobs` is None of those who do not say.
+    """
 
     identity: str
     hostname: str
@@ -36,8 +40,22 @@ class Process:
     version: str
     labels: tuple[str, ...]
     embedded: bool
+    jobs: tuple[str, ...] | None
+    wire: str
+    heartbeat_ttl_s: float
     info: Mapping[str, Any] = field(repr=False)
     _access: Access = field(repr=False, compare=False)
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is a worker of redisjobs."""
+        return self.version.startswith("redisjobs ")
+
+    @property
+    def generation(self) -> int:
+        """Which Sidekiq a Ruby process is: 6, which tells no version, or what it tells; 0 of ours."""
+        major = self.version.partition(".")[0]
+        return 0 if self.ours else int(major) if major.isdecimal() and len(major) < 4 else 6
 
     def quiet(self) -> None:
         """Have it take no more jobs; it obeys at its next heartbeat, within ten seconds. There is no way back.
@@ -104,6 +122,8 @@ class ProcessSet:
 def _process(access: Access, identity: str, fields: Sequence[bytes | None]) -> Process:
     told = dict(zip(ops.INFO_FIELDS, fields, strict=True))
     info = _object(told["info"])
+    abilities = _object(told[ops.ABILITIES])
+    names = abilities.get("jobs")
     return Process(
         identity=identity,
         hostname=_text(info.get("hostname")),
@@ -120,6 +140,9 @@ def _process(access: Access, identity: str, fields: Sequence[bytes | None]) -> P
         version=_text(info.get("version")),
         labels=_texts(info.get("labels")),
         embedded=info.get("embedded") is True,
+        jobs=_texts(names) if isinstance(names, list) else None,
+        wire=_text(abilities.get("wire")),
+        heartbeat_ttl_s=_number(abilities.get("heartbeat_ttl_s")),
         info=info,
         _access=access,
     )

@@ -9,7 +9,9 @@ from redisjobs.store.keys import Keys
 from redisjobs.store.op import Arg, Op, Together, command, texts
 
 SIGNALS_TTL_S = 60
-INFO_FIELDS = ("info", "concurrency", "busy", "beat", "quiet", "rss", "rtt_us")
+ABILITIES = "redisjobs"
+"""The field that only ours write: Ruby asks for fields by their names, and not for this one."""
+INFO_FIELDS = ("info", "concurrency", "busy", "beat", "quiet", "rss", "rtt_us", ABILITIES)
 
 
 def beat(

@@ -1,0 +1,194 @@
+"""Checks of what waits: whether somebody will run it, and whether he can.
+
+Each is a function from facts to findings, and asks nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from redisjobs.inspector.doctor.facts import Facts, QueueFacts
+from redisjobs.inspector.doctor.finding import Finding, counted, for_s, listed, problem, warning
+from redisjobs.inspector.doctor.seen import Seen
+from redisjobs.inspector.processes import Process
+
+_OVERDUE_S = 60.0
+_LARGE_BYTES = 100 * 1024
+_MOST = 20  # findings of one kind
+
+
+def types(facts: Facts) -> Iterator[Finding]:
+    """Find keys that something else wrote to."""
+    for key, found, wanted in facts.wrong_types[:_MOST]:
+        yield problem(
+            "types",
+            f"the key {key!r} is a {found}, not a {wanted}: its jobs, or what it tells, are out of reach",
+            f"find out who wrote it, then RENAME or DEL {key}; give other applications a database of their own",
+            key=key,
+            found=found,
+            wanted=wanted,
+        )
+
+
+def workers(facts: Facts) -> Iterator[Finding]:
+    """Find out that nobody works here."""
+    waiting = sum(queue.size for queue in facts.queues) + sum(one.size for one in facts.sets)
+    if facts.processes:
+        return
+    remedy = "start one: redisjobs worker MODULE:APP -q QUEUE"
+    if waiting:
+        yield problem("workers", f"no worker is alive, and {counted(waiting, 'job')} waiting", remedy, waiting=waiting)
+    else:
+        yield warning("workers", "no worker is alive", remedy, waiting=0)
+
+
+def unheard(facts: Facts) -> Iterator[Finding]:
+    """Find queues with jobs that nobody takes."""
+    lonely = [queue for queue in facts.queues if queue.size and not facts.listeners(queue.name)]
+    for queue in lonely[:_MOST]:
+        quieted = [process.identity for process in facts.processes if queue.name in process.queues]
+        only = " but processes that were told to take no more" if quieted else ""
+        yield problem(
+            "unheard",
+            f"nobody listens to the queue {queue.name}{only}: {_waits(facts, queue)}",
+            f"start a worker for it (-q {queue.name}); if its jobs were meant for another queue, mend the producer",
+            queue=queue.name,
+            size=queue.size,
+            oldest_s=_oldest_s(facts, queue),
+            quieted=quieted,
+        )
+    yield from _rest("unheard", "queues that nobody listens to", [queue.name for queue in lonely])
+
+
+def paused(facts: Facts) -> Iterator[Finding]:
+    """Find jobs that wait in a paused queue."""
+    stopped = [queue for queue in facts.queues if queue.paused and queue.size]
+    for queue in stopped[:_MOST]:
+        rubies = [process.identity for process in facts.listeners(queue.name) if not process.ours]
+        deaf = "; Ruby's workers take from it all the same" if rubies else ""
+        yield warning(
+            "paused",
+            f"the queue {queue.name} is paused: {_waits(facts, queue)}{deaf}",
+            f"redisjobs queue {queue.name} resume",
+            queue=queue.name,
+            size=queue.size,
+            oldest_s=_oldest_s(facts, queue),
+            deaf=rubies,
+        )
+    yield from _rest("paused", "paused queues with jobs", [queue.name for queue in stopped])
+
+
+def languages(facts: Facts) -> Iterator[Finding]:
+    """Find queues that two languages take from: who gets a job of the other's fails it."""
+    names = sorted({name for process in facts.processes for name in process.queues})
+    for name in names:
+        ours = [process for process in facts.listeners(name) if process.ours]
+        others = [process for process in facts.listeners(name) if not process.ours]
+        if not ours or not others:
+            continue
+        strange = _strange(_jobs_of(facts, name), ours)
+        seen = f"; waiting, and unknown to Python: {listed(sorted(strange))}" if strange else ""
+        yield problem(
+            "languages",
+            f"Python and Ruby both listen to the queue {name}: each fails the other's jobs (NameError){seen}",
+            "one queue per language: take it from the workers of one side, and push each job to its language's queue",
+            queue=name,
+            python=[process.identity for process in ours],
+            ruby=[process.identity for process in others],
+            unknown_to_python=sorted(strange),
+        )
+
+
+def classes(facts: Facts) -> Iterator[Finding]:
+    """Find jobs that none of those who listen to their queue knows; only of ours do we know what they know."""
+    everywhere = {name for process in facts.processes for name in process.jobs or ()}
+    for queue in sorted({job.queue for job in facts.jobs if job.queue}):
+        listeners = facts.listeners(queue)
+        if not listeners or any(process.jobs is None for process in listeners):
+            continue
+        for name, jobs in sorted(_strange(_jobs_of(facts, queue), listeners).items()):
+            elsewhere = "; a worker of other queues knows it" if name in everywhere else ""
+            where = jobs[0].where
+            yield problem(
+                "classes",
+                f"no worker of the queue {queue} knows the job {name}, which waits in the {where}{elsewhere}",
+                "deploy the code that has it, import its module in the worker (-r MODULE), or push it to the queue of "
+                "those who know it; until then it fails and is retried",
+                queue=queue,
+                name=name,
+                sampled=len(jobs),
+                jid=jobs[0].jid,
+            )
+
+
+def promotion(facts: Facts) -> Iterator[Finding]:
+    """Find jobs that should long have gone from the retry or schedule set to their queue."""
+    for one in facts.sets:
+        late = [at for at in one.due_at if facts.now - at > _OVERDUE_S]
+        if not late:
+            continue
+        remedy = "look at the workers' logs for what keeps them from it, and at the types of keys above"
+        if not facts.processes:
+            remedy = "start a worker: each one enqueues what is due, whatever its queues"
+        since_s = facts.now - min(late)
+        yield problem(
+            "promotion",
+            f"due jobs stay in the {one.name} set: {len(late)} or more, the oldest for {for_s(since_s)}",
+            remedy,
+            set=one.name,
+            overdue=len(late),
+            oldest_s=min(since_s, 1e12),
+        )
+
+
+def payloads(facts: Facts) -> Iterator[Finding]:
+    """Find very large jobs: they fill Redis, and each trip that carries one is slow."""
+    places: dict[str, list[Seen]] = {}
+    for job in facts.jobs:
+        if job.size_bytes >= _LARGE_BYTES:
+            places.setdefault(job.where, []).append(job)
+    for where, jobs in list(places.items())[:_MOST]:
+        worst = max(jobs, key=lambda job: job.size_bytes)
+        yield warning(
+            "payloads",
+            f"very large jobs in the {where}: {len(jobs)} of those looked at, the largest "
+            f"{worst.size_bytes / 1024:,.0f} KiB ({worst.wrapped or worst.name or 'its name is not told'})",
+            "store the data elsewhere, and pass its key",
+            where=where,
+            jid=worst.jid,
+            name=worst.wrapped or worst.name,
+            largest_bytes=worst.size_bytes,
+            sampled=len(jobs),
+        )
+
+
+def _jobs_of(facts: Facts, queue: str) -> list[Seen]:
+    return [job for job in facts.jobs if job.queue == queue]
+
+
+def _strange(jobs: Iterable[Seen], processes: Iterable[Process]) -> dict[str, list[Seen]]:
+    """Return the jobs, by name, that no process knows; a process that does not say knows all."""
+    told = [process.jobs for process in processes]
+    if None in told:
+        return {}
+    known = {name for names in told for name in names or ()}
+    found: dict[str, list[Seen]] = {}
+    for job in jobs:
+        if job.name and not known & {job.name, job.wrapped}:
+            found.setdefault(job.wrapped or job.name, []).append(job)
+    return found
+
+
+def _oldest_s(facts: Facts, queue: QueueFacts) -> float | None:
+    return max(0.0, facts.now - queue.since) if queue.since is not None else None
+
+
+def _waits(facts: Facts, queue: QueueFacts) -> str:
+    oldest_s = _oldest_s(facts, queue)
+    since = f", the next one since {for_s(oldest_s)}" if oldest_s is not None else ""
+    return f"{counted(queue.size, 'job')} waiting{since}"
+
+
+def _rest(check: str, what: str, names: list[str]) -> Iterator[Finding]:
+    if len(names) > _MOST:
+        yield warning(check, f"{len(names) - _MOST} more {what}", "see redisjobs queues", queues=names[_MOST:])
