@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from redisjobs.store.ops import server
 T = TypeVar("T")
 
 _TRIP = 100  # requests in one trip
+_COMMAND = re.compile("'([^' ]+)' command")
 
 
 class Look:
@@ -54,7 +56,7 @@ class Look:
             except StoreUnavailableError:
                 raise
             except StoreError as error:
-                self.denied.setdefault(part, _missing(trip, error))
+                self.denied.setdefault(part, _missing(error, trip[0]))
                 replies = [default] * len(trip)
             found += [default if isinstance(reply, WrongTypeError) else reply for reply in replies]
         return found
@@ -68,7 +70,7 @@ class Look:
         except WrongTypeError:
             return default
         except StoreError as error:
-            self.denied.setdefault(part, f"the server refuses it: {error}")
+            self.denied.setdefault(part, _missing(error))
             return default
 
     def some(self, items: Sequence[T], most: int, what: str) -> Sequence[T]:
@@ -83,14 +85,15 @@ def _refused(error: StoreError) -> bool:
     return "NOPERM" in str(error) or "can't run this command" in str(error)
 
 
-def _missing(ops: Sequence[Op[Any]], error: StoreError) -> str:
-    """Return what a user needs who was refused; the trip is of one kind."""
-    op = ops[0]
+def _missing(error: StoreError, op: Op[Any] | None = None) -> str:
+    """Return what a user needs who was refused."""
     if not _refused(error):
         return f"the server refuses it: {error}"
-    if " key" in str(error):
+    if op is not None and " key" in str(error):
         return f"needs the right to read keys such as {op.key_names[0]}"
-    if op.is_script:
+    if op is not None and op.is_script:
         return "needs +eval, +evalsha and the reading commands of docs/redis.md"
-    words = [op.name, *op.args[:1]] if op.name in ("CONFIG", "SLOWLOG") else [op.name]
-    return f"needs +{'|'.join(str(word) for word in words).lower()}"
+    if op is not None and op.name in ("CONFIG", "SLOWLOG"):
+        return f"needs +{op.name}|{op.args[0]}".lower()  # Redis 6.2 does not name the second word
+    named = _COMMAND.search(str(error))
+    return f"needs +{named[1].lower()}" if named else str(error)

@@ -92,12 +92,13 @@ def leases(keys: Keys, cursor: int, *, count: int) -> Op[tuple[int, list[tuple[s
 
     Safe to send twice: it only reads.
     """
-    start, middle = keys.lease("", "").split("}:", 1)[0], "}:"
+    middle = "}:"
+    start = keys.lease("", "").removesuffix(middle)
     pattern = "".join(f"\\{char}" if char in "*?[]\\" else char for char in start) + "*"
 
     def decode(reply: Any) -> tuple[int, list[tuple[str, str]]]:
         names = [name.decode("utf-8", "surrogateescape")[len(start) :] for name in reply[1]]
-        split = [name.partition(middle) for name in names]
+        split = [name.rpartition(middle) for name in names]
         return int(reply[0]), [(queue, identity) for queue, found, identity in split if found]
 
     return command("SCAN", cursor, "MATCH", pattern, "COUNT", count, decode=decode)
