@@ -63,25 +63,37 @@ def doctor(session: Session, app: str | None) -> None:
 def _show(report: inspector.Report) -> None:
     if report.server:
         echo(pairs(_overview(report)) + "\n")
-    for finding in report.findings:
+    for finding in (*report.of("problem"), *report.of("warning")):
         head = click.style(finding.level.upper(), fg=_COLOURS[finding.level], bold=True)
         click.echo(f"{head}  {finding.check}: {printable(finding.what)}\n    {printable(finding.remedy)}\n")
+    for remedy, checks in _unknown(report).items():
+        head = click.style("UNKNOWN", fg=_COLOURS["unknown"], bold=True)
+        click.echo(f"{head}  {', '.join(checks)}\n    {printable(remedy)}\n")
     for part in report.partial:
         click.echo(f"Only a part was looked at: {printable(part)}")
     if report.healthy:
         click.echo(_summary(report))
 
 
+def _unknown(report: inspector.Report) -> dict[str, list[str]]:
+    """Return the checks that could not be made, by what is missing for them."""
+    found: dict[str, list[str]] = {}
+    for finding in report.of("unknown"):
+        found.setdefault(finding.remedy, []).append(finding.check)
+    return found
+
+
 def _overview(report: inspector.Report) -> list[tuple[str, str]]:
     told = report.server
     limit = f" of {told['maxmemory_bytes'] / 2**20:,.0f} MiB" if told["maxmemory_bytes"] else ""
     rubies = ", ".join(f"Sidekiq {number}" for number in told["sidekiq"])
+    memory = f"{told['used_memory_bytes'] / 2**20:,.1f} MiB{limit}, {told['maxmemory_policy']}"
     return [
         ("server", " ".join(filter(None, (told["server"], told["mode"], told["role"])))),
-        ("memory", f"{told['used_memory_bytes'] / 2**20:,.1f} MiB{limit}, {told['maxmemory_policy']}"),
+        ("memory", memory if told["used_memory_bytes"] else "?"),
         ("ping", f"{told['ping_s'] * 1000:.1f} ms"),
-        ("clients", f"{told['clients']:,} of {told['maxclients']:,}"),
-        ("queues", f"{told['queues']:,}, {told['waiting']:,} jobs waiting"),
+        ("clients", f"{told['clients']:,} of {told['maxclients']:,}" if told["clients"] else "?"),
+        ("queues", f"{told['queues']:,}; jobs waiting there: {told['waiting']:,}"),
         ("workers", f"{told['processes']:,}" + (f", among them {rubies}" if rubies else "")),
     ]
 

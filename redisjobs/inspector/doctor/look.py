@@ -94,6 +94,6 @@ def _missing(error: StoreError, op: Op[Any] | None = None) -> str:
     if op is not None and op.is_script:
         return "needs +eval, +evalsha and the reading commands of docs/redis.md"
     if op is not None and op.name in ("CONFIG", "SLOWLOG"):
-        return f"needs +{op.name}|{op.args[0]}".lower()  # Redis 6.2 does not name the second word
+        return f"needs +{op.name}|get".lower()  # Redis 6.2 does not name the second word
     named = _COMMAND.search(str(error))
     return f"needs +{named[1].lower()}" if named else str(error)
