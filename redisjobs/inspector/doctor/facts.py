@@ -60,6 +60,13 @@ class LeaseFacts(Struct, frozen=True):
     alive: bool
 
 
+class Beat(Struct, frozen=True):
+    """The last heartbeat of a process: when it was by that one's clock, and for how long it still counts by Redis'."""
+
+    at: float | None
+    left_s: float | None
+
+
 class ServerFacts(Struct, frozen=True):
     """The server: what it tells of itself, and how fast it answers. `off_s`: how far our clock is ahead of its own."""
 
@@ -79,7 +86,7 @@ class ServerFacts(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True):
-    """All that is known; `wire` is how this app writes times, `left_s` for how long each heartbeat still counts."""
+    """All that is known; `wire` is how this app writes times, `beats` are those of the processes."""
 
     keys: Keys
     wire: Wire
@@ -88,7 +95,7 @@ class Facts(Struct, frozen=True):
     queues: list[QueueFacts]
     sets: list[SetFacts]
     processes: list[Process]
-    left_s: dict[str, float | None]
+    beats: dict[str, Beat]
     works: list[Work]
     leases: list[LeaseFacts]
     strays: list[LeaseFacts]
@@ -118,8 +125,6 @@ def gather(look: Look, wire: Wire) -> Facts:
     all_names = look.ask("queues", queues.names(look.keys), [])
     names = look.some(all_names, _MAX_QUEUES, "queues")
     processes: list[Process] = look.read("processes", lambda: list(ProcessSet(look.access)), [])
-    identities = [process.identity for process in processes]
-    left = look.ask_all("processes", [diagnosis.left_s(look.keys, identity) for identity in identities], None)
     held = _leases(look, names)
     return Facts(
         keys=look.keys,
@@ -129,7 +134,7 @@ def gather(look: Look, wire: Wire) -> Facts:
         queues=_queues(look, names),
         sets=[_set(look, "retry", look.keys.retry), _set(look, "schedule", look.keys.schedule)],
         processes=processes,
-        left_s=dict(zip(identities, left, strict=True)),
+        beats=_beats(look, [process.identity for process in processes]),
         works=look.read("processes", lambda: list(WorkSet(look.access)), []),
         leases=held,
         strays=_strays(look, {(lease.queue, lease.identity) for lease in held}),
@@ -181,6 +186,13 @@ def _set(look: Look, name: str, key: str) -> SetFacts:
     sampled = look.ask("samples", diagnosis.sample(key, count=_EACH_END), _NOTHING)
     jobs = [seen(f"{name} set", sample) for sample in sampled.entries]
     return SetFacts(name, sampled.length, jobs, [sample.score or 0.0 for sample in sampled.entries])
+
+
+def _beats(look: Look, identities: Sequence[str]) -> dict[str, Beat]:
+    """Read both halves of each beat side by side: a beat between them would look like a wrong clock."""
+    both = [op(look.keys, identity) for identity in identities for op in (diagnosis.beat_at, diagnosis.left_s)]
+    told = look.ask_all("processes", both, None)
+    return {name: Beat(at, left) for name, at, left in zip(identities, told[::2], told[1::2], strict=True)}
 
 
 def _leases(look: Look, names: Sequence[str]) -> list[LeaseFacts]:

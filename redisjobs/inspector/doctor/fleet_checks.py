@@ -23,10 +23,10 @@ _RECENT_S = 86_400.0
 def clocks(facts: Facts) -> Iterator[Finding]:
     """Find workers whose clock is not Redis': it is compared when they beat."""
     for process in facts.processes:
-        silent_s = _silent_s(facts, process)
-        if silent_s is None or not process.beat_at:
+        silent_s, beat_at = _silent_s(facts, process), facts.beats[process.identity].at
+        if silent_s is None or beat_at is None:
             continue
-        off_s = process.beat_at - (facts.now - silent_s)
+        off_s = beat_at - (facts.now - silent_s)
         if abs(off_s) >= _OFF_S:
             made = problem if abs(off_s) >= _FAR_OFF_S else warning
             yield made(
@@ -201,7 +201,7 @@ def _ttl_s(process: Process) -> float:
 
 def _silent_s(facts: Facts, process: Process) -> float | None:
     """Return for how long a process has not beaten, by Redis' clock; None if its heartbeat does not tell."""
-    left_s = facts.left_s.get(process.identity)
+    left_s = facts.beats[process.identity].left_s
     if left_s is None or not 0 <= left_s <= _ttl_s(process):
         return None
     return _ttl_s(process) - left_s

@@ -87,6 +87,11 @@ def left_s(keys: Keys, identity: str) -> Op[float | None]:
     return command("PTTL", keys.process(identity), decode=seconds)
 
 
+def beat_at(keys: Keys, identity: str) -> Op[float | None]:
+    """Read when a process beat last, by its own clock. Safe to send twice: it only reads."""
+    return command("HMGET", keys.process(identity), "beat", decode=lambda reply: _moment(reply[0]))
+
+
 def leases(keys: Keys, cursor: int, *, count: int) -> Op[tuple[int, list[tuple[str, str]]]]:
     """Scan some keys for lease lists; return the next cursor, 0 at the end, and their queues and identities.
 
@@ -119,6 +124,14 @@ def _sampled(reply: Sequence[Any]) -> Sampled:
     return Sampled(
         int(reply[0]), [Sample(int(size), raw, float(score) if score else None) for size, raw, score in parts]
     )
+
+
+def _moment(raw: bytes | None) -> float | None:
+    try:
+        at = float(raw or b"nan")
+    except ValueError:
+        return None
+    return at if 0 < at < 1e12 else None
 
 
 def _text(raw: bytes) -> str:
