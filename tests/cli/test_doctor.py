@@ -45,22 +45,30 @@ def test_warnings_alone_exit_0(cli: Cli, sound: RealRedis) -> None:
 
 def test_problems_come_first_and_exit_1(cli: Cli, sound: RealRedis) -> None:
     sound.seed({"queues": {"q"}, "queue:q": [a_payload(queue="q", args=["x" * 200_000])]})
-    ruby(sound, queues=["other"])
+    python(sound, queues=["other"])
 
     ran, told = cli("doctor"), cli("doctor", "--json")
 
     assert (ran.status, told.status) == (1, 1)
     assert (ran.err, told.err) == ("Error: 1 problem, 1 warning\n", "Error: 1 problem, 1 warning\n")
     assert ran.out.index("PROBLEM  unheard") < ran.out.index("WARNING  payloads")
-    assert "workers  1, among them Sidekiq 8" in ran.out
     assert told.json["healthy"] is False
     assert [(one["check"], one["level"]) for one in told.json["findings"]] == [
         ("unheard", "problem"),
         ("payloads", "warning"),
     ]
     assert told.json["findings"][0]["facts"]["queue"] == "q"
-    assert told.json["server"]["sidekiq"] == [8]
     assert told.json["partial"] == []
+
+
+def test_what_was_looked_at_is_told(cli: Cli, sound: RealRedis) -> None:
+    ruby(sound, generation=7)
+    python(sound, queues=["q"])
+
+    ran, told = cli("doctor", "--wire", "sidekiq7"), cli("doctor", "--wire", "sidekiq7", "--json")
+
+    assert "workers  2, among them Sidekiq 7\n" in ran.out
+    assert (told.json["server"]["sidekiq"], told.json["server"]["processes"]) == ([7], 2)
 
 
 def test_what_could_not_be_checked_is_summed_up_by_what_is_missing(cli: Cli, sound: RealRedis) -> None:
