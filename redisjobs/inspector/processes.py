@@ -52,10 +52,19 @@ class Process:
         return self.version.startswith("redisjobs ")
 
     @property
+    def language(self) -> str:
+        """What its jobs are written in: `Python` if it is ours, `Elixir` if it is Exq's, else `Ruby`."""
+        if self.ours:
+            return "Python"
+        return "Elixir" if isinstance(self.info.get("pid"), str) else "Ruby"  # Exq alone tells its pid as a text
+
+    @property
     def generation(self) -> int:
-        """Which Sidekiq a Ruby process is: 6, which tells no version, or what it tells; 0 of ours."""
+        """Which Sidekiq a Ruby process is: what it tells, or 6, which tells nothing; 0 if it is none."""
+        if self.language != "Ruby":
+            return 0
         major = self.version.partition(".")[0]
-        return 0 if self.ours else int(major) if major.isdecimal() and len(major) < 4 else 6
+        return int(major) if major.isdecimal() and len(major) < 4 else 6
 
     def quiet(self) -> None:
         """Have it take no more jobs; it obeys at its next heartbeat, within ten seconds. There is no way back.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -106,7 +107,7 @@ def test_many_queues_that_nobody_listens_to_are_summed_up(redis: RealRedis) -> N
     findings = found(doctor(redis), "unheard")
 
     assert len(findings) == 21
-    assert findings[-1].what == "5 more queues that nobody listens to"
+    assert (findings[-1].what, findings[-1].facts) == ("5 more like the one above", {"more": 5})
 
 
 def test_a_paused_queue_with_jobs_is_told_and_who_does_not_heed_it(redis: RealRedis) -> None:
@@ -132,9 +133,25 @@ def test_a_queue_of_two_languages_is_the_trap(redis: RealRedis) -> None:
     finding = the(doctor(redis), "languages")
 
     assert (finding.level, finding.facts["queue"]) == ("problem", "shared")
-    assert (finding.facts["ruby"], finding.facts["python"]) == (["ruby:1:a"], ["python:1:a"])
+    assert finding.facts["listeners"] == {"Ruby": ["ruby:1:a"], "Python": ["python:1:a"]}
     assert finding.facts["unknown_to_python"] == ["HardWorker"]
     assert "NameError" in finding.what
+
+
+def test_an_exq_node_is_neither_ruby_nor_python(redis: RealRedis) -> None:
+    """As Exq writes it: all in `info`, its pid as a text, and no version."""
+    info = {"busy": 0, "concurrency": 0, "hostname": "web-1", "identity": "web-1", "labels": [], "pid": "4711"}
+    info |= {"queues": ["shared"], "quiet": False, "started_at": time.time() - 60, "tag": ""}
+    beat = {"busy": "0", "beat": str(redis.now()), "quiet": "false"}
+    redis.seed({"exq:processes": {"web-1"}, "exq:web-1": {"info": json.dumps(info), **beat}})
+    redis.client.expire("exq:web-1", 60)
+    assert {finding.check for finding in doctor(redis, namespace="exq").findings} <= {"persistence", "slowlog"}
+
+    redis.client.rename("exq:web-1", "web-1")
+    redis.client.rename("exq:processes", "processes")
+    ruby(redis, queues=["shared"])
+
+    assert "Elixir and Ruby listen to the queue shared" in the(doctor(redis), "languages").what
 
 
 def test_one_queue_per_language_is_no_finding(redis: RealRedis) -> None:
@@ -247,7 +264,7 @@ def test_long_queues_and_many_of_them_are_sampled(redis: RealRedis) -> None:
     report = doctor(redis)
 
     assert report.server["waiting"] == 10_150
-    assert len(found(report, "classes")) == 40  # twenty of each end
+    assert found(report, "classes")[-1].facts == {"more": 20}  # of forty that were looked at
     assert report.partial == ["100 of 151 queues were sampled"]
     assert redis.client.info("stats")["total_net_output_bytes"] < 1_000_000
 

@@ -57,7 +57,7 @@ def test_every_generation_is_read(redis: RealRedis, access: Access, generation: 
     assert (process.rss_kb, process.rtt_us) == (81234, 214)
     assert (process.beat_at, process.started_at) == (1732406400.5, 1732406390.5)
     assert process.version == info.get("version", "")
-    assert (process.ours, process.generation) == (False, int(info.get("version", "6")[0]))
+    assert (process.language, process.generation) == ("Ruby", int(info.get("version", "6")[0]))
     assert (process.jobs, process.wire, process.heartbeat_ttl_s) == (None, "", 0.0)
 
 

@@ -32,8 +32,7 @@ def test_a_queue_that_ruby_and_python_both_listen_to_is_told(peer: RubyPeer, app
         finding = the(app.doctor(), "languages")
 
     assert (finding.level, finding.facts["queue"]) == ("problem", "shared")
-    assert finding.facts["python"] == [python.identity]
-    assert finding.facts["ruby"] == [ruby.identity]
+    assert finding.facts["listeners"] == {"Python": [python.identity], "Ruby": [ruby.identity]}
 
 
 def test_ruby_shows_our_process_though_it_tells_more_than_ruby_asks_for(peer: RubyPeer, app: RedisJobs) -> None:

@@ -13,6 +13,9 @@ from redisjobs.inspector.doctor.finding import LEVELS, Finding, Report, problem
 from redisjobs.inspector.doctor.look import Look
 
 
+_MOST = 20  # findings of one check
+
+
 class Check(NamedTuple):
     """A check, and the parts of the facts that it cannot do without."""
 
@@ -73,7 +76,12 @@ def _made(check: Check, facts: Facts, denied: Mapping[str, str]) -> Iterable[Fin
     missing = list(dict.fromkeys(denied[part] for part in check.needs if part in denied))
     if missing:
         return [Finding(check.name, "unknown", f"{check.name} could not be checked", "; ".join(missing))]
-    return check.run(facts)
+    found = list(check.run(facts))
+    if len(found) <= _MOST:
+        return found
+    left = len(found) - _MOST
+    more = f"{left:,} more like the one above"
+    return [*found[:_MOST], Finding(check.name, found[_MOST].level, more, found[_MOST].remedy, {"more": left})]
 
 
 def _server(facts: Facts) -> dict[str, Any]:
@@ -96,6 +104,6 @@ def _server(facts: Facts) -> dict[str, Any]:
         "queues": len(facts.queues),
         "waiting": sum(queue.size for queue in facts.queues),
         "processes": len(facts.processes),
-        "sidekiq": sorted({process.generation for process in facts.processes if not process.ours}),
+        "sidekiq": sorted({process.generation for process in facts.processes} - {0}),
         "units": fleet_checks.units(facts),
     }

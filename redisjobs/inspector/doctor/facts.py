@@ -198,7 +198,8 @@ def _beats(look: Look, identities: Sequence[str]) -> dict[str, Beat]:
 def _leases(look: Look, names: Sequence[str]) -> list[LeaseFacts]:
     """Return who holds or may hold jobs, as workers of ours keep account of it."""
     keys = look.keys
-    led = sorted({*names, *look.ask("leases", leases.leased_queues(keys), [])})[:_MAX_OWNERS]
+    led = sorted({*names, *look.ask("leases", leases.leased_queues(keys), [])})
+    led = list(look.some(led, _MAX_OWNERS, "queues were searched for leases"))
     owners = look.ask_all("leases", [leases.owners(keys, queue) for queue in led], [])
     pairs = [(queue, identity) for queue, found in zip(led, owners, strict=True) for identity in found]
     pairs = list(look.some(pairs, _MAX_OWNERS, "owners of leases"))

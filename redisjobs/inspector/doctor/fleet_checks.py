@@ -93,7 +93,7 @@ def strays(facts: Facts) -> Iterator[Finding]:
 def long_runs(facts: Facts) -> Iterator[Finding]:
     """Find jobs that have been running for very long."""
     long = [work for work in facts.works if work.run_at and facts.now - work.run_at >= _LONG_S]
-    for work in long[:20]:
+    for work in long:
         name = work.entry.display_name or work.jid
         yield warning(
             "long-runs",
@@ -109,10 +109,10 @@ def long_runs(facts: Facts) -> Iterator[Finding]:
 
 def code(facts: Facts) -> Iterator[Finding]:
     """Find processes of one application that run different code: half a deploy, or one that was forgotten."""
-    groups: dict[tuple[str, bool], list[Process]] = {}
+    groups: dict[tuple[str, str], list[Process]] = {}
     for process in facts.processes:
         if not process.quieted:
-            groups.setdefault((process.tag, process.ours), []).append(process)
+            groups.setdefault((process.tag, process.language), []).append(process)
     for (tag, _), processes in groups.items():
         of = f"processes with the tag {tag}" if tag else "processes without a tag"
         versions = Counter(process.version or "before 7" for process in processes)
@@ -139,7 +139,7 @@ def units(facts: Facts) -> dict[str, int]:
 
 def generation(facts: Facts) -> Iterator[Finding]:
     """Find out whether times are written so that all Rubies here can read them."""
-    rubies = sorted({process.generation for process in facts.processes if not process.ours})
+    rubies = sorted({process.generation for process in facts.processes} - {0})
     old = [number for number in rubies if number < 8]
     writers = [process.identity for process in facts.processes if process.wire == "sidekiq8"]
     by_payloads = units(facts)

@@ -14,12 +14,11 @@ from redisjobs.inspector.processes import Process
 
 _OVERDUE_S = 60.0
 _LARGE_BYTES = 100 * 1024
-_MOST = 20  # findings of one kind
 
 
 def types(facts: Facts) -> Iterator[Finding]:
     """Find keys that something else wrote to."""
-    for key, found, wanted in facts.wrong_types[:_MOST]:
+    for key, found, wanted in facts.wrong_types:
         yield problem(
             "types",
             f"the key {key!r} is a {found}, not a {wanted}: its jobs, or what it tells, are out of reach",
@@ -44,8 +43,9 @@ def workers(facts: Facts) -> Iterator[Finding]:
 
 def unheard(facts: Facts) -> Iterator[Finding]:
     """Find queues with jobs that nobody takes."""
-    lonely = [queue for queue in facts.queues if queue.size and not facts.listeners(queue.name)]
-    for queue in lonely[:_MOST]:
+    for queue in facts.queues:
+        if not queue.size or facts.listeners(queue.name):
+            continue
         quieted = [process.identity for process in facts.processes if queue.name in process.queues]
         only = " but processes that were told to take no more" if quieted else ""
         yield problem(
@@ -57,44 +57,43 @@ def unheard(facts: Facts) -> Iterator[Finding]:
             oldest_s=_oldest_s(facts, queue),
             quieted=quieted,
         )
-    yield from _rest("unheard", "queues that nobody listens to", [queue.name for queue in lonely])
 
 
 def paused(facts: Facts) -> Iterator[Finding]:
     """Find jobs that wait in a paused queue."""
-    stopped = [queue for queue in facts.queues if queue.paused and queue.size]
-    for queue in stopped[:_MOST]:
-        rubies = [process.identity for process in facts.listeners(queue.name) if not process.ours]
-        deaf = "; Ruby's workers take from it all the same" if rubies else ""
+    for queue in facts.queues:
+        if not queue.paused or not queue.size:
+            continue
+        deaf = [process.identity for process in facts.listeners(queue.name) if process.language == "Ruby"]
+        all_the_same = "; Ruby's workers take from it all the same" if deaf else ""
         yield warning(
             "paused",
-            f"the queue {queue.name} is paused: {_waits(facts, queue)}{deaf}",
+            f"the queue {queue.name} is paused: {_waits(facts, queue)}{all_the_same}",
             f"redisjobs queue {queue.name} resume",
             queue=queue.name,
             size=queue.size,
             oldest_s=_oldest_s(facts, queue),
-            deaf=rubies,
+            deaf=deaf,
         )
-    yield from _rest("paused", "paused queues with jobs", [queue.name for queue in stopped])
 
 
 def languages(facts: Facts) -> Iterator[Finding]:
     """Find queues that two languages take from: who gets a job of the other's fails it."""
     names = sorted({name for process in facts.processes for name in process.queues})
     for name in names:
-        ours = [process for process in facts.listeners(name) if process.ours]
-        others = [process for process in facts.listeners(name) if not process.ours]
-        if not ours or not others:
+        listeners: dict[str, list[Process]] = {}
+        for process in facts.listeners(name):
+            listeners.setdefault(process.language, []).append(process)
+        if len(listeners) < 2:
             continue
-        strange = _strange(_jobs_of(facts, name), ours)
+        strange = _strange(_jobs_of(facts, name), listeners.get("Python", ()))
         seen = f"; waiting, and unknown to Python: {listed(sorted(strange))}" if strange else ""
         yield problem(
             "languages",
-            f"Python and Ruby both listen to the queue {name}: each fails the other's jobs (NameError){seen}",
+            f"{' and '.join(sorted(listeners))} listen to the queue {name}: each fails the other's jobs (NameError){seen}",
             "one queue per language: take it from the workers of one side, and push each job to its language's queue",
             queue=name,
-            python=[process.identity for process in ours],
-            ruby=[process.identity for process in others],
+            listeners={language: [process.identity for process in found] for language, found in listeners.items()},
             unknown_to_python=sorted(strange),
         )
 
@@ -147,7 +146,7 @@ def payloads(facts: Facts) -> Iterator[Finding]:
     for job in facts.jobs:
         if job.size_bytes >= _LARGE_BYTES:
             places.setdefault(job.where, []).append(job)
-    for where, jobs in list(places.items())[:_MOST]:
+    for where, jobs in places.items():
         worst = max(jobs, key=lambda job: job.size_bytes)
         yield warning(
             "payloads",
@@ -169,7 +168,7 @@ def _jobs_of(facts: Facts, queue: str) -> list[Seen]:
 def _strange(jobs: Iterable[Seen], processes: Iterable[Process]) -> dict[str, list[Seen]]:
     """Return the jobs, by name, that no process knows; a process that does not say knows all."""
     told = [process.jobs for process in processes]
-    if None in told:
+    if None in told or not told:
         return {}
     known = {name for names in told for name in names or ()}
     found: dict[str, list[Seen]] = {}
@@ -187,8 +186,3 @@ def _waits(facts: Facts, queue: QueueFacts) -> str:
     oldest_s = _oldest_s(facts, queue)
     since = f", the next one since {for_s(oldest_s)}" if oldest_s is not None else ""
     return f"{counted(queue.size, 'job')} waiting{since}"
-
-
-def _rest(check: str, what: str, names: list[str]) -> Iterator[Finding]:
-    if len(names) > _MOST:
-        yield warning(check, f"{len(names) - _MOST} more {what}", "see redisjobs queues", queues=names[_MOST:])
