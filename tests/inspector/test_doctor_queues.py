@@ -135,7 +135,7 @@ def test_a_queue_of_two_languages_is_the_trap(redis: RealRedis) -> None:
     assert (finding.level, finding.facts["queue"]) == ("problem", "shared")
     assert finding.facts["listeners"] == {"Ruby": ["ruby:1:a"], "Python": ["python:1:a"]}
     assert finding.facts["unknown_to_python"] == ["HardWorker"]
-    assert "NameError" in finding.what
+    assert "unknown to Python: HardWorker" in finding.what
 
 
 def test_an_exq_node_is_neither_ruby_nor_python(redis: RealRedis) -> None:

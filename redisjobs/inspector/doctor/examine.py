@@ -12,7 +12,6 @@ from redisjobs.inspector.doctor.facts import Facts, gather
 from redisjobs.inspector.doctor.finding import LEVELS, Finding, Report, problem
 from redisjobs.inspector.doctor.look import Look
 
-
 _MOST = 20  # findings of one check
 
 

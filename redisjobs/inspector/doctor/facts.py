@@ -95,6 +95,7 @@ class Facts(Struct, frozen=True):
     queues: list[QueueFacts]
     sets: list[SetFacts]
     processes: list[Process]
+    listening: dict[str, list[Process]]
     beats: dict[str, Beat]
     works: list[Work]
     leases: list[LeaseFacts]
@@ -112,7 +113,7 @@ class Facts(Struct, frozen=True):
 
     def listeners(self, queue: str) -> list[Process]:
         """Return the processes that take jobs of a queue."""
-        return [process for process in self.processes if queue in process.queues and not process.quieted]
+        return self.listening.get(queue, [])
 
 
 def gather(look: Look, wire: Wire) -> Facts:
@@ -134,6 +135,7 @@ def gather(look: Look, wire: Wire) -> Facts:
         queues=_queues(look, names),
         sets=[_set(look, "retry", look.keys.retry), _set(look, "schedule", look.keys.schedule)],
         processes=processes,
+        listening=_listening(processes),
         beats=_beats(look, [process.identity for process in processes]),
         works=look.read("processes", lambda: list(WorkSet(look.access)), []),
         leases=held,
@@ -186,6 +188,14 @@ def _set(look: Look, name: str, key: str) -> SetFacts:
     sampled = look.ask("samples", diagnosis.sample(key, count=_EACH_END), _NOTHING)
     jobs = [seen(f"{name} set", sample) for sample in sampled.entries]
     return SetFacts(name, sampled.length, jobs, [sample.score or 0.0 for sample in sampled.entries])
+
+
+def _listening(processes: Sequence[Process]) -> dict[str, list[Process]]:
+    found: dict[str, list[Process]] = {}
+    for process in processes:
+        for queue in process.queues if not process.quieted else ():
+            found.setdefault(queue, []).append(process)
+    return found
 
 
 def _beats(look: Look, identities: Sequence[str]) -> dict[str, Beat]:

@@ -122,9 +122,9 @@ def code(facts: Facts) -> Iterator[Finding]:
             yield warning(
                 "code", f"{of} run several versions: {listed(told)}", remedy, tag=tag, versions=dict(versions)
             )
-    for queue in sorted({name for process in facts.processes for name in process.queues}):
-        for tag in sorted({process.tag for process in facts.listeners(queue)}):
-            yield from _unequal(queue, tag, [one for one in facts.listeners(queue) if one.tag == tag])
+    for queue, listeners in sorted(facts.listening.items()):
+        for tag in sorted({process.tag for process in listeners}):
+            yield from _unequal(queue, tag, [one for one in listeners if one.tag == tag])
 
 
 def units(facts: Facts) -> dict[str, int]:
@@ -178,6 +178,8 @@ def _ours_in_seconds(facts: Facts) -> bool:
 def _unequal(queue: str, tag: str, processes: Sequence[Process]) -> Iterator[Finding]:
     """Find jobs that only some of the processes of a queue know."""
     telling = [process for process in processes if process.jobs is not None]
+    if len({process.jobs for process in telling}) < 2:
+        return
     known = {name for process in telling for name in process.jobs or ()}
     lacking = {process.identity: sorted(known.difference(process.jobs or ())) for process in telling}
     lacking = {identity: names for identity, names in lacking.items() if names}

@@ -79,18 +79,18 @@ def paused(facts: Facts) -> Iterator[Finding]:
 
 def languages(facts: Facts) -> Iterator[Finding]:
     """Find queues that two languages take from: who gets a job of the other's fails it."""
-    names = sorted({name for process in facts.processes for name in process.queues})
-    for name in names:
+    waiting = _by_queue(facts)
+    for name, processes in sorted(facts.listening.items()):
         listeners: dict[str, list[Process]] = {}
-        for process in facts.listeners(name):
+        for process in processes:
             listeners.setdefault(process.language, []).append(process)
         if len(listeners) < 2:
             continue
-        strange = _strange(_jobs_of(facts, name), listeners.get("Python", ()))
+        strange = _strange(waiting.get(name, ()), listeners.get("Python", ()))
         seen = f"; waiting, and unknown to Python: {listed(sorted(strange))}" if strange else ""
         yield problem(
             "languages",
-            f"{' and '.join(sorted(listeners))} listen to the queue {name}: each fails the other's jobs (NameError){seen}",
+            f"{' and '.join(sorted(listeners))} listen to the queue {name}: each fails the other's jobs{seen}",
             "one queue per language: take it from the workers of one side, and push each job to its language's queue",
             queue=name,
             listeners={language: [process.identity for process in found] for language, found in listeners.items()},
@@ -101,11 +101,11 @@ def languages(facts: Facts) -> Iterator[Finding]:
 def classes(facts: Facts) -> Iterator[Finding]:
     """Find jobs that none of those who listen to their queue knows; only of ours do we know what they know."""
     everywhere = {name for process in facts.processes for name in process.jobs or ()}
-    for queue in sorted({job.queue for job in facts.jobs if job.queue}):
+    for queue, waiting in sorted(_by_queue(facts).items()):
         listeners = facts.listeners(queue)
         if not listeners or any(process.jobs is None for process in listeners):
             continue
-        for name, jobs in sorted(_strange(_jobs_of(facts, queue), listeners).items()):
+        for name, jobs in sorted(_strange(waiting, listeners).items()):
             elsewhere = "; a worker of other queues knows it" if name in everywhere else ""
             where = jobs[0].where
             yield problem(
@@ -161,8 +161,12 @@ def payloads(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _jobs_of(facts: Facts, queue: str) -> list[Seen]:
-    return [job for job in facts.jobs if job.queue == queue]
+def _by_queue(facts: Facts) -> dict[str, list[Seen]]:
+    """Return the sampled jobs by the queue that they are in, or go to."""
+    found: dict[str, list[Seen]] = {}
+    for job in facts.jobs:
+        found.setdefault(job.queue, []).append(job)
+    return found
 
 
 def _strange(jobs: Iterable[Seen], processes: Iterable[Process]) -> dict[str, list[Seen]]:
