@@ -5,7 +5,7 @@ What each generation writes: spec, sidekiq.md 2.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,7 +22,7 @@ class Process:
     """One process. What it does not say, or says in a form that is none, is empty or 0.
 
     Ours alone say which `jobs` they know by their names on the wire, how they write times (`wire`), and for how long a
-    heartbeat of theirs counts; `jobs` is None of those who do not say.
+    heartbeat of theirs counts, if `ProcessSet` was told to ask; `jobs` is None of those who do not say.
     """
 
     identity: str
@@ -89,10 +89,14 @@ class Process:
 
 
 class ProcessSet:
-    """The processes that have a heartbeat, by identity; asks Redis when first looked at."""
+    """The processes that have a heartbeat, by identity; asks Redis when first looked at.
 
-    def __init__(self, access: Access) -> None:
+    `abilities`: ask ours what they can do, too; that may be some kilobytes of each.
+    """
+
+    def __init__(self, access: Access, *, abilities: bool = False) -> None:
         self._access = access
+        self._fields = (*ops.INFO_FIELDS, ops.ABILITIES) if abilities else ops.INFO_FIELDS
 
     def __iter__(self) -> Iterator[Process]:
         return iter(self._found)
@@ -120,18 +124,17 @@ class ProcessSet:
         identities = self._access.run(ops.identities(keys))
         if not identities:
             return []
-        told = self._access.gather([ops.info(keys, identity) for identity in identities])
+        told = self._access.gather([ops.info(keys, identity, self._fields) for identity in identities])
         return [
-            _process(self._access, identity, fields)
+            _process(self._access, identity, dict(zip(self._fields, fields, strict=True)))
             for identity, fields in zip(identities, told, strict=True)
             if not isinstance(fields, WrongTypeError) and fields[0] is not None
         ]
 
 
-def _process(access: Access, identity: str, fields: Sequence[bytes | None]) -> Process:
-    told = dict(zip(ops.INFO_FIELDS, fields, strict=True))
+def _process(access: Access, identity: str, told: Mapping[str, bytes | None]) -> Process:
     info = _object(told["info"])
-    abilities = _object(told[ops.ABILITIES])
+    abilities = _object(told.get(ops.ABILITIES))
     names = abilities.get("jobs")
     return Process(
         identity=identity,

@@ -61,6 +61,19 @@ def test_every_generation_is_read(redis: RealRedis, access: Access, generation: 
     assert (process.jobs, process.wire, process.heartbeat_ttl_s) == (None, "", 0.0)
 
 
+def test_what_ours_can_do_is_read_when_asked_for(redis: RealRedis, access: Access) -> None:
+    can = '{"jobs":["Mail",3],"wire":"sidekiq7","heartbeat_ttl_s":30}'
+    seed(redis, "h:1:a", {"version": "redisjobs 1.2"}, {"redisjobs": can})
+    seed(redis, "h:2:b", {"version": "redisjobs 1.2"}, {"redisjobs": '{"jobs":3,"heartbeat_ttl_s":"x","wire":[]}'})
+
+    lean, _ = ProcessSet(access)
+    one, odd = ProcessSet(access, abilities=True)
+
+    assert (one.jobs, one.wire, one.heartbeat_ttl_s) == (("Mail",), "sidekiq7", 30.0)
+    assert (odd.jobs, odd.wire, odd.heartbeat_ttl_s) == (lean.jobs, lean.wire, lean.heartbeat_ttl_s) == (None, "", 0.0)
+    assert one.ours
+
+
 def test_our_own_process_is_read(redis: RealRedis, access: Access) -> None:
     settings = WorkerConfig((CapsuleConfig("default", (("default", 0), ("low", 0)), 3),), tag="t", labels=("blue",))
     info = json.loads(process_info("h:1:a", settings, embedded=True))

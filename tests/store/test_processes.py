@@ -120,8 +120,9 @@ def test_who_left_no_heartbeat_is_taken_off_the_registry(redis: RealRedis) -> No
 def test_what_a_process_says_is_read(redis: RealRedis) -> None:
     beat(redis, work={"t1": b"a"})
 
-    assert redis.run(ops.info(KEYS, "p1")) == [b"{}", b"5", b"1", b"1732406400.5", b"false", b"100", b"70", b"{}"]
-    assert redis.run(ops.info(KEYS, "nobody")) == [None] * 8
+    assert redis.run(ops.info(KEYS, "p1")) == [b"{}", b"5", b"1", b"1732406400.5", b"false", b"100", b"70"]
+    assert redis.run(ops.info(KEYS, "nobody")) == [None] * 7
+    assert redis.run(ops.info(KEYS, "p1", [ops.ABILITIES, "busy"])) == [b"{}", b"1"]
     assert redis.run(ops.work(KEYS, "p1")) == redis.run(ops.workers(KEYS, "p1")) == {b"t1": b"a"}
     assert redis.run(ops.work(KEYS, "nobody")) == {}
 

@@ -125,7 +125,7 @@ def gather(look: Look, wire: Wire) -> Facts:
     found = _server(look)
     all_names = look.ask("queues", queues.names(look.keys), [])
     names = look.some(all_names, _MAX_QUEUES, "queues")
-    processes: list[Process] = look.read("processes", lambda: list(ProcessSet(look.access)), [])
+    processes: list[Process] = look.read("processes", lambda: list(ProcessSet(look.access, abilities=True)), [])
     held = _leases(look, names)
     return Facts(
         keys=look.keys,
