@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import pathlib
 
     from redisjobs import inspector
+    from redisjobs.inspector import doctor as doctors
     from redisjobs.store import embedded
     from redisjobs.worker import origin as origins
     from redisjobs.worker import wiring
@@ -44,6 +45,7 @@ else:
     inspect = LazyModule("inspect")
     pathlib = LazyModule("pathlib")
     inspector = LazyModule("redisjobs.inspector")
+    doctors = LazyModule("redisjobs.inspector.doctor")
     wiring = LazyModule("redisjobs.worker.wiring")
     workers = LazyModule("redisjobs.worker.worker")
 
@@ -275,9 +277,9 @@ class RedisJobs:
         """What the workers run at this moment, Ruby's too; as of their last heartbeats."""
         return inspector.WorkSet(self._access)
 
-    def doctor(self) -> inspector.Report:
+    def doctor(self) -> doctors.Report:
         """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
-        return inspector.examine(self._access)
+        return doctors.examine(self._access)
 
     # -- parts --------------------------------------------------------------------------------------------------
 

@@ -10,12 +10,9 @@ import click
 from redisjobs.cli import loading
 from redisjobs.cli.output import echo, echo_json, pairs, printable
 from redisjobs.cli.session import Session, shared_options
-from redisjobs.lazy import LazyModule
 
 if TYPE_CHECKING:
-    from redisjobs import inspector
-else:
-    inspector = LazyModule("redisjobs.inspector")
+    from redisjobs.inspector.doctor import Report
 
 _COLOURS = {"problem": "red", "warning": "yellow", "unknown": "cyan"}
 
@@ -60,7 +57,7 @@ def doctor(session: Session, app: str | None) -> None:
         raise click.ClickException(_summary(report))
 
 
-def _show(report: inspector.Report) -> None:
+def _show(report: Report) -> None:
     if report.server:
         echo(pairs(_overview(report)) + "\n")
     for finding in (*report.of("problem"), *report.of("warning")):
@@ -75,7 +72,7 @@ def _show(report: inspector.Report) -> None:
         click.echo(_summary(report))
 
 
-def _unknown(report: inspector.Report) -> dict[str, list[str]]:
+def _unknown(report: Report) -> dict[str, list[str]]:
     """Return the checks that could not be made, by what is missing for them."""
     found: dict[str, list[str]] = {}
     for finding in report.of("unknown"):
@@ -83,7 +80,7 @@ def _unknown(report: inspector.Report) -> dict[str, list[str]]:
     return found
 
 
-def _overview(report: inspector.Report) -> list[tuple[str, str]]:
+def _overview(report: Report) -> list[tuple[str, str]]:
     told = report.server
     limit = f" of {told['maxmemory_bytes'] / 2**20:,.0f} MiB" if told["maxmemory_bytes"] else ""
     rubies = ", ".join(f"Sidekiq {number}" for number in told["sidekiq"])
@@ -98,7 +95,7 @@ def _overview(report: inspector.Report) -> list[tuple[str, str]]:
     ]
 
 
-def _summary(report: inspector.Report) -> str:
+def _summary(report: Report) -> str:
     counts = [(len(report.of(level)), level) for level in ("problem", "warning")]
     told = [f"{count} {level}{'' if count == 1 else 's'}" for count, level in counts if count]
     unknown = len(report.of("unknown"))

@@ -5,7 +5,6 @@ Must not know: workers. It reads what they left in Redis and asks Redis for move
 """
 
 from redisjobs.inspector.access import Access
-from redisjobs.inspector.doctor import Finding, Report, examine
 from redisjobs.inspector.entries import JobEntry, SetEntry
 from redisjobs.inspector.processes import Process, ProcessSet
 from redisjobs.inspector.queues import Queue, QueueSummary, all_queues, summaries
@@ -17,14 +16,12 @@ __all__ = [
     "Access",
     "Day",
     "DeadSet",
-    "Finding",
     "JobEntry",
     "JobSet",
     "Process",
     "ProcessSet",
     "Queue",
     "QueueSummary",
-    "Report",
     "RetrySet",
     "ScheduledSet",
     "SetEntry",
@@ -32,6 +29,5 @@ __all__ = [
     "Work",
     "WorkSet",
     "all_queues",
-    "examine",
     "summaries",
 ]

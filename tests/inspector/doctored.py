@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from redisjobs import RedisJobs
-from redisjobs.inspector import Finding, Report
+from redisjobs.inspector.doctor import Finding, Report
 from tests.support.real_redis import RealRedis
 
 SOUND = {"appendonly": "yes", "slowlog_log_slower_than": 5_000_000}

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from redisjobs import RedisJobs
-from redisjobs.inspector import Report
+from redisjobs.inspector.doctor import Report
 from tests.inspector.doctored import doctor, found, python, ruby, the
 from tests.support.builders import a_payload
 from tests.support.eventually import eventually

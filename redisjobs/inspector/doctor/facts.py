@@ -7,7 +7,6 @@ noted. Where this user may not ask, or something else stands under a key, facts 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median
 
 from msgspec import Struct
 
@@ -144,7 +143,7 @@ def gather(look: Look, wire: Wire) -> Facts:
 
 
 def _server(look: Look) -> ServerFacts:
-    ping_s = median(_ping_s(look) for _ in range(_PINGS))
+    ping_s = sorted(_ping_s(look) for _ in range(_PINGS))[_PINGS // 2]
     sent = clock.now()
     now = look.ask("clock", diagnosis.now(), sent)
     off_s = (sent + clock.now()) / 2 - now
