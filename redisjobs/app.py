@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pathlib
 
     from redisjobs import inspector
+    from redisjobs.inspector import doctor as doctors
     from redisjobs.store import embedded
     from redisjobs.worker import origin as origins
     from redisjobs.worker import wiring
@@ -45,6 +46,7 @@ else:
     inspect = LazyModule("inspect")
     pathlib = LazyModule("pathlib")
     inspector = LazyModule("redisjobs.inspector")
+    doctors = LazyModule("redisjobs.inspector.doctor")
     wiring = LazyModule("redisjobs.worker.wiring")
     workers = LazyModule("redisjobs.worker.worker")
 
@@ -275,6 +277,10 @@ class RedisJobs(RailsDoors):
     def running(self) -> inspector.WorkSet:
         """What the workers run at this moment, Ruby's too; as of their last heartbeats."""
         return inspector.WorkSet(self._access)
+
+    def doctor(self) -> doctors.Report:
+        """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
+        return doctors.examine(self._access)
 
     # -- parts --------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ What each generation writes: spec, sidekiq.md 2.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -19,7 +19,11 @@ from redisjobs.store.ops import processes as ops
 
 @dataclass(frozen=True)
 class Process:
-    """One process. What it does not say, or says in a form that is none, is empty or 0."""
+    """One process. What it does not say, or says in a form that is none, is empty or 0.
+
+    Ours alone say which `jobs` they know by their names on the wire, how they write times (`wire`), and for how long a
+    heartbeat of theirs counts, if `ProcessSet` was told to ask; `jobs` is None of those who do not say.
+    """
 
     identity: str
     hostname: str
@@ -36,8 +40,31 @@ class Process:
     version: str
     labels: tuple[str, ...]
     embedded: bool
+    jobs: tuple[str, ...] | None
+    wire: str
+    heartbeat_ttl_s: float
     info: Mapping[str, Any] = field(repr=False)
     _access: Access = field(repr=False, compare=False)
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is a worker of redisjobs."""
+        return self.version.startswith("redisjobs ")
+
+    @property
+    def language(self) -> str:
+        """What its jobs are written in: `Python` if it is ours, `Elixir` if it is Exq's, else `Ruby`."""
+        if self.ours:
+            return "Python"
+        return "Elixir" if isinstance(self.info.get("pid"), str) else "Ruby"  # Exq alone tells its pid as a text
+
+    @property
+    def generation(self) -> int:
+        """Which Sidekiq a Ruby process is: what it tells, or 6, which tells nothing; 0 if it is none."""
+        if self.language != "Ruby":
+            return 0
+        major = self.version.partition(".")[0]
+        return int(major) if major.isdecimal() and len(major) < 4 else 6
 
     def quiet(self) -> None:
         """Have it take no more jobs; it obeys at its next heartbeat, within ten seconds. There is no way back.
@@ -62,10 +89,14 @@ class Process:
 
 
 class ProcessSet:
-    """The processes that have a heartbeat, by identity; asks Redis when first looked at."""
+    """The processes that have a heartbeat, by identity; asks Redis when first looked at.
 
-    def __init__(self, access: Access) -> None:
+    `abilities`: ask ours what they can do, too; that may be some kilobytes of each.
+    """
+
+    def __init__(self, access: Access, *, abilities: bool = False) -> None:
         self._access = access
+        self._fields = (*ops.INFO_FIELDS, ops.ABILITIES) if abilities else ops.INFO_FIELDS
 
     def __iter__(self) -> Iterator[Process]:
         return iter(self._found)
@@ -93,17 +124,18 @@ class ProcessSet:
         identities = self._access.run(ops.identities(keys))
         if not identities:
             return []
-        told = self._access.gather([ops.info(keys, identity) for identity in identities])
+        told = self._access.gather([ops.info(keys, identity, self._fields) for identity in identities])
         return [
-            _process(self._access, identity, fields)
+            _process(self._access, identity, dict(zip(self._fields, fields, strict=True)))
             for identity, fields in zip(identities, told, strict=True)
             if not isinstance(fields, WrongTypeError) and fields[0] is not None
         ]
 
 
-def _process(access: Access, identity: str, fields: Sequence[bytes | None]) -> Process:
-    told = dict(zip(ops.INFO_FIELDS, fields, strict=True))
+def _process(access: Access, identity: str, told: Mapping[str, bytes | None]) -> Process:
     info = _object(told["info"])
+    abilities = _object(told.get(ops.ABILITIES))
+    names = abilities.get("jobs")
     return Process(
         identity=identity,
         hostname=_text(info.get("hostname")),
@@ -120,6 +152,9 @@ def _process(access: Access, identity: str, fields: Sequence[bytes | None]) -> P
         version=_text(info.get("version")),
         labels=_texts(info.get("labels")),
         embedded=info.get("embedded") is True,
+        jobs=_texts(names) if isinstance(names, list) else None,
+        wire=_text(abilities.get("wire")),
+        heartbeat_ttl_s=_number(abilities.get("heartbeat_ttl_s")),
         info=info,
         _access=access,
     )

@@ -8,7 +8,7 @@ r"""Every key: its name, type, writer and lifetime.
 | `stat:processed`, `stat:failed` | integer | runs; failed count in both | settle | - |
 | `stat:processed:YYYY-MM-DD`, `stat:failed:...` | integer | the same by UTC day | settle | 5 years |
 | `processes` | set | identities | beat | - |
-| `<identity>` | hash | info, concurrency, busy, beat, quiet, rss, rtt_us | beat | heartbeat |
+| `<identity>` | hash | info, concurrency, busy, beat, quiet, rss, rtt_us; redisjobs (ours) | beat | heartbeat |
 | `<identity>:work`, `<identity>:workers` | hash | what runs (generations 7, 8; 6) | beat | heartbeat |
 | `<identity>-signals` | list | `TSTP`, `TERM`, `TTIN` for that process | inspector | 60 s |
 | `paused` | set | names of queues that nobody may take from | inspector | - |

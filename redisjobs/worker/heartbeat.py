@@ -6,7 +6,7 @@ Writes what Ruby's pages read of a process (spec: sidekiq.md 2.3, 2.4), the unio
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,12 +53,15 @@ class Heartbeat:
 
     name = "heartbeat"
 
-    def __init__(self, worker: Living, keys: Keys, settings: WorkerConfig, *, embedded: bool) -> None:
+    def __init__(
+        self, worker: Living, keys: Keys, settings: WorkerConfig, *, embedded: bool, abilities: Callable[[], bytes]
+    ) -> None:
         self.quiet = False
         self._worker = worker
         self._keys = keys
         self._settings = settings
         self._embedded = embedded
+        self._abilities = abilities
         self._rtt_us = 0
         self._queues = sorted({name for capsule in settings.capsules for name, _ in capsule.queues})
         self._info = process_info(worker.identity, settings, embedded=embedded)
@@ -84,6 +87,7 @@ class Heartbeat:
                 "quiet": "true" if self.quiet else "false",
                 "rss": rss_kib(),
                 "rtt_us": self._rtt_us,
+                ops.ABILITIES: self._abilities(),
             },
             work={one.tid: _work(one) for one in running},
             queues=self._queues,

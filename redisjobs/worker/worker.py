@@ -13,6 +13,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -27,6 +28,7 @@ from redisjobs.store.drive import drive
 from redisjobs.store.op import Op, Together
 from redisjobs.store.ops import leases, processes, server
 from redisjobs.store.stores import AsyncStore, BlockingStore
+from redisjobs.worker.abilities import abilities_of
 from redisjobs.worker.capsule import Capsule
 from redisjobs.worker.channel import Channel
 from redisjobs.worker.executors import Executor
@@ -89,7 +91,8 @@ class Worker:
         self._fetchers: list[Fetcher] = []
         self._executors: list[Executor] = []
         self._metrics = Metrics(self.identity, wiring.keys, wiring.policy.wire)
-        self._heartbeat = Heartbeat(self, wiring.keys, settings, embedded=embedded)
+        abilities = partial(abilities_of, wiring.registry, wiring.policy.wire, settings.heartbeat_ttl_s)
+        self._heartbeat = Heartbeat(self, wiring.keys, settings, embedded=embedded, abilities=abilities)
         self._beside = beside
         self._main = self
         for other in beside:

@@ -34,6 +34,26 @@ def cluster(started: Cluster) -> Cluster:
     return started
 
 
+def test_the_doctor_sees_the_node_that_has_the_jobs(cluster: Cluster) -> None:
+    other = next(node for node in cluster.masters if node is not cluster.owner(NAMESPACE))
+    app = RedisJobs(other.url, namespace=NAMESPACE)
+    app.push("noop", [1])
+
+    report = app.doctor()
+    app.close()
+
+    assert report.of("unknown") == []
+    assert {"unheard", "workers"} <= {finding.check for finding in report.findings}
+    assert report.server["mode"] == "cluster"
+
+
+def test_the_doctor_of_a_cluster_needs_the_namespace_too(cluster: Cluster) -> None:
+    app = RedisJobs(cluster.url)
+
+    with pytest.raises(ConfigError, match="namespace"):
+        app.doctor()
+
+
 async def apush(app: RedisJobs, name: str, *args: object) -> None:
     try:
         await app.apush(name, args)

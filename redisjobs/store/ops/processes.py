@@ -9,6 +9,8 @@ from redisjobs.store.keys import Keys
 from redisjobs.store.op import Arg, Op, Together, command, texts
 
 SIGNALS_TTL_S = 60
+ABILITIES = "redisjobs"
+"""The field that only ours write: Ruby asks for fields by their names, and not for this one."""
 INFO_FIELDS = ("info", "concurrency", "busy", "beat", "quiet", "rss", "rtt_us")
 
 
@@ -72,12 +74,12 @@ def identities(keys: Keys) -> Op[list[str]]:
     return command("SMEMBERS", keys.processes, decode=texts)
 
 
-def info(keys: Keys, identity: str) -> Op[list[bytes | None]]:
-    """Read what a process says of itself: the values of `INFO_FIELDS`, in that order; all None if it is gone.
+def info(keys: Keys, identity: str, fields: Sequence[str] = INFO_FIELDS) -> Op[list[bytes | None]]:
+    """Read what a process says of itself: the values of `fields`, in that order; all None if it is gone.
 
     Safe to send twice: it only reads.
     """
-    return command("HMGET", keys.process(identity), *INFO_FIELDS)
+    return command("HMGET", keys.process(identity), *fields)
 
 
 def work(keys: Keys, identity: str) -> Op[dict[bytes, bytes]]:
