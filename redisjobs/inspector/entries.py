@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from redisjobs.errors import PayloadError
-from redisjobs.wire import backtrace, deadletter, payload, times
+from redisjobs.wire import backtrace, deadletter, elixir, payload, times
 
 HIDDEN = "[encrypted]"
 RAW_ID = "raw-"
@@ -75,6 +75,9 @@ class JobEntry:
     def args(self) -> list[Any]:
         """The arguments; empty if they are no array."""
         found = self._field("args")
+        if isinstance(found, str):  # Verk's
+            listed = elixir.listed(self.raw)
+            found = payload.fields(listed)["args"] if listed is not None else None
         return found if isinstance(found, list) else []
 
     @property
@@ -93,8 +96,10 @@ class JobEntry:
 
     @property
     def retry_count(self) -> int | None:
-        """How often it was retried: None before the first failure, 0 after it."""
+        """How often it was retried, whoever counted: None before the first failure, 0 after it."""
         found = self._field("retry_count")
+        if elixir.counts_failures(self.payload or {}):
+            return elixir.failures(self.payload or {}) - 1 if found else None
         return int(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
     @property

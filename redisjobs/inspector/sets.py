@@ -21,7 +21,7 @@ from redisjobs.inspector.pages import PAGE, walk
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Together
 from redisjobs.store.ops import sets as ops
-from redisjobs.wire import deadletter, payload
+from redisjobs.wire import deadletter, elixir, payload
 from redisjobs.wire.times import stamp
 
 log = logging.getLogger("redisjobs")
@@ -181,7 +181,7 @@ class JobSet:
         target = fields.get("queue", "default") if queue is None else queue
         if not isinstance(target, str) or not target:
             raise PayloadError("queue", "not the name of a queue: say which", entry.raw)
-        return target, payload.change(entry.raw, self._changes(entry), drop=("at",))
+        return target, payload.change(entry.raw, self._changes(entry), drop=("at",), wire=self._access.wire)
 
     def _changes(self, entry: SetEntry) -> dict[str, int | float]:
         return {"enqueued_at": stamp(clock.now(), self._access.wire)}
@@ -194,7 +194,7 @@ class _Failed(JobSet):
         changes = super()._changes(entry)
         count = entry.retry_count
         if count is not None and abs(count) <= _MOST_RETRIES:
-            changes["retry_count"] = count - 1
+            changes["retry_count"] = count - 1 + elixir.counts_failures(entry.payload or {})
         return changes
 
 

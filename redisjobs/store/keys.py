@@ -30,11 +30,17 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from redisjobs.wire.times import Wire
+
 
 class Keys(Struct, frozen=True):
-    """The names of all keys under one namespace; `namespace` is put before each, as redis-namespace does."""
+    """The names of all keys under one namespace; `namespace` is put before each, as redis-namespace does.
+
+    `wire`: whose Redis this is. It decides on what is written there besides payloads.
+    """
 
     namespace: str = ""
+    wire: Wire = "sidekiq8"
 
     def _key(self, name: str) -> str:
         return f"{self.namespace}:{name}" if self.namespace else name

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from redisjobs.errors import PayloadError
-from redisjobs.wire import payload
+from redisjobs.wire import elixir, payload
 from redisjobs.wire.arguments import MAX_DEPTH
 from redisjobs.wire.times import Wire, stamp
 
@@ -25,9 +25,10 @@ _SHOWN = 200
 
 def wrap(raw: bytes, problem: PayloadError, *, queue: str, at: float, wire: Wire) -> bytes:
     """Return what to put into the dead set for bytes that are no job: themselves, or an envelope."""
-    if _stands_bare(raw):
+    is_elixir = wire in elixir.ELIXIR  # whose pages crash over bytes that are no JSON
+    if not is_elixir and _stands_bare(raw):
         return raw
-    return payload.encode(
+    envelope = payload.encode(
         {
             "retry": False,
             "queue": queue,
@@ -43,6 +44,10 @@ def wrap(raw: bytes, problem: PayloadError, *, queue: str, at: float, wire: Wire
             ORIGINAL: base64.b64encode(raw).decode(),
         }
     )
+    if not is_elixir:
+        return envelope
+    told = payload.mended(payload.fields(envelope), at=at, wire=wire)
+    return payload.change(envelope, told, wire=wire)
 
 
 def unwrap(members: dict[str, Any]) -> bytes | None:

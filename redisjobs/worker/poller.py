@@ -85,7 +85,8 @@ class Poller:
         queue = payload.fields(raw).get("queue", "default")
         if not isinstance(queue, str) or not queue:
             raise PayloadError("queue", "not the name of a queue", raw)
-        return queue, payload.change(raw, {"enqueued_at": stamp(clock.now(), self._wire)}, drop=("at",))
+        stamped = {"enqueued_at": stamp(clock.now(), self._wire)}
+        return queue, payload.change(raw, stamped, drop=("at",), wire=self._wire)
 
     def _bury(self, set_key: str, raw: bytes, error: PayloadError) -> Steps[int]:
         """Move bytes that are no job to the dead set; return how many could not be, 0 or 1."""

@@ -188,7 +188,7 @@ class Processor:
         try:
             members = payload.fields(lease.raw)
             failure = self._policy.decide(members, lease.queue, error, options, clock.now())
-            changed = payload.change(lease.raw, failure.changes, drop=("at",))
+            changed = payload.change(lease.raw, failure.changes, drop=("at",), wire=self._policy.wire)
         except PayloadError as problem:
             return self._malformed(lease, problem)
         self._log_end(read, "fail", started, error, failure.where, failure.delay_s)
@@ -206,7 +206,9 @@ class Processor:
         changes = payload.mended(members, at=clock.now(), wire=self._policy.wire)
         if members.get("queue") != lease.queue:
             changes["queue"] = lease.queue
-        raw = payload.change(lease.raw, changes, drop=("at",)) if changes or "at" in members else lease.raw
+        if not changes and "at" not in members and isinstance(members.get("args"), list):
+            return Settlement(lease, "schedule", NO_RUN, lease.raw, delay_s)
+        raw = payload.change(lease.raw, changes, drop=("at",), wire=self._policy.wire)
         return Settlement(lease, "schedule", NO_RUN, raw, delay_s)
 
     def _stumbled(self, lease: Lease, error: Exception) -> Settlement:
