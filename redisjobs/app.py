@@ -270,6 +270,10 @@ class RedisJobs:
         """The worker processes that live, Ruby's too."""
         return inspector.ProcessSet(self._access)
 
+    def orphans(self, peer: Literal["exq", "verk"]) -> inspector.Orphans:
+        """What nodes of Exq or Verk hold, to give it back to its queues when they died."""
+        return inspector.Orphans(self._access, peer)
+
     @property
     def running(self) -> inspector.WorkSet:
         """What the workers run at this moment, Ruby's too; as of their last heartbeats."""

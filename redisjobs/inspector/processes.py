@@ -37,6 +37,7 @@ class Process:
     labels: tuple[str, ...]
     embedded: bool
     info: Mapping[str, Any] = field(repr=False)
+    _address: str = field(repr=False)
     _access: Access = field(repr=False, compare=False)
 
     def quiet(self) -> None:
@@ -58,7 +59,7 @@ class Process:
     def _signal(self, name: str) -> None:
         if self.embedded:
             raise RedisJobsError(f"{self.identity} is embedded in another program: end it from there")
-        self._access.run(ops.signal(self._access.keys, self.identity, name))
+        self._access.run(ops.signal(self._access.keys, self._address, name))
 
 
 class ProcessSet:
@@ -90,22 +91,30 @@ class ProcessSet:
     @cached_property
     def _found(self) -> list[Process]:
         keys = self._access.keys
-        identities = self._access.run(ops.identities(keys))
-        if not identities:
+        found = addresses(self._access)
+        if not found:
             return []
-        told = self._access.gather([ops.info(keys, identity) for identity in identities])
+        told = self._access.gather([ops.info(keys, address) for address in found])
         return [
-            _process(self._access, identity, fields)
-            for identity, fields in zip(identities, told, strict=True)
+            _process(self._access, address, fields)
+            for address, fields in zip(found, told, strict=True)
             if not isinstance(fields, WrongTypeError) and fields[0] is not None
         ]
 
 
-def _process(access: Access, identity: str, fields: Sequence[bytes | None]) -> Process:
+def addresses(access: Access) -> list[str]:
+    """Return the names of all processes that are registered; those of Exq nodes without a namespace have a colon."""
+    known: list[str] = access.run(ops.identities(access.keys))
+    if access.keys.namespace:
+        return known
+    return known + [node for node in access.run(ops.exq_nodes(access.keys)) if node.removeprefix(":") not in known]
+
+
+def _process(access: Access, address: str, fields: Sequence[bytes | None]) -> Process:
     told = dict(zip(ops.INFO_FIELDS, fields, strict=True))
     info = _object(told["info"])
     return Process(
-        identity=identity,
+        identity=address.removeprefix(":"),
         hostname=_text(info.get("hostname")),
         pid=int(_number(info.get("pid"))),
         tag=_text(info.get("tag")),
@@ -121,6 +130,7 @@ def _process(access: Access, identity: str, fields: Sequence[bytes | None]) -> P
         labels=_texts(info.get("labels")),
         embedded=info.get("embedded") is True,
         info=info,
+        _address=address,
         _access=access,
     )
 

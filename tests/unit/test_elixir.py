@@ -47,20 +47,20 @@ def test_arguments_that_are_a_text_are_the_list_that_stands_in_it(args: str) -> 
 
 @pytest.mark.parametrize("args", ["", "1", "{}", "[1", '"[]"', "null", {"a": 1}, None])
 def test_a_text_that_is_no_list_is_no_arguments(args: Any) -> None:
-    with pytest.raises(PayloadError, match="^args"):
+    with pytest.raises(PayloadError, match=r"^args"):
         payload.decode(raw_of(VERK_JOB, args=args))
 
 
 def test_an_empty_object_is_an_empty_list_in_a_job_of_verk_only() -> None:
     """Its mover makes one of the other; in anybody else's job it is a mistake."""
     assert payload.decode(raw_of(VERK_JOB, args={})).args == []
-    with pytest.raises(PayloadError, match="^args"):
+    with pytest.raises(PayloadError, match=r"^args"):
         payload.decode(raw_of(EXQ_JOB, args={}))
 
 
 @pytest.mark.parametrize("field", ["class", "jid"])
 def test_a_null_where_a_run_needs_a_text_is_named(field: str) -> None:
-    with pytest.raises(PayloadError, match=f"^{field}"):
+    with pytest.raises(PayloadError, match=rf"^{field}"):
         payload.decode(raw_of(VERK_JOB, **{field: None}))
 
 
@@ -87,9 +87,7 @@ def test_failures_are_counted_as_the_writer_counted_them(members: dict[str, Any]
 
 
 def test_a_backtrace_that_is_text_is_read_by_lines() -> None:
-    assert backtrace.unpack(VERK_RETRY["error_backtrace"]) == [
-        "(app) lib/example_worker.ex:5: ExampleWorker.perform/2"
-    ]
+    assert backtrace.unpack(VERK_RETRY["error_backtrace"]) == ["(app) lib/example_worker.ex:5: ExampleWorker.perform/2"]
 
 
 # -- names ----------------------------------------------------------------------------------------------------------

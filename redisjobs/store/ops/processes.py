@@ -29,16 +29,23 @@ def beat(
         if work:
             ops.append(command("HSET", key, *(part for item in work.items() for part in item)))
             ops.append(command("PEXPIRE", key, ttl_ms))
-    ops.append(command("SADD", keys.processes, identity))
     if queues:
         ops.append(command("SADD", keys.lease_queues, *queues))
-    ops.append(command("HSET", keys.process(identity), *(part for item in fields.items() for part in item)))
-    ops.append(command("PEXPIRE", keys.process(identity), ttl_ms))
+    for colon in _colons(keys):
+        key = colon + keys.process(identity)
+        ops.append(command("SADD", colon + keys.processes, identity))
+        ops.append(command("HSET", key, *(part for item in fields.items() for part in item)))
+        ops.append(command("PEXPIRE", key, ttl_ms))
     return Together(ops, atomic=True)
 
 
+def addresses(keys: Keys, identity: str) -> list[str]:
+    """Return what a process is called where its info and signals are: Exq needs a colon there without a namespace."""
+    return [colon + identity for colon in _colons(keys)]
+
+
 def signal_for(keys: Keys, identity: str) -> Op[str | None]:
-    """Take the name of a signal that was left for a process, None if there is none.
+    """Take the name of a signal that was left for a process, None if there is none. See `addresses`.
 
     Sent twice it takes two signals, and the first is lost with its answer: whoever left it sees no effect.
     """
@@ -49,8 +56,11 @@ def signal_for(keys: Keys, identity: str) -> Op[str | None]:
 
 def leave(keys: Keys, identity: str) -> Together:
     """Take a process off the registry. Safe to send twice: the second finds nothing."""
-    gone = (keys.work(identity), keys.workers(identity), keys.process(identity), keys.signals(identity))
-    return Together((command("SREM", keys.processes, identity), command("UNLINK", *gone)), atomic=True)
+    gone = [keys.work(identity), keys.workers(identity)]
+    for name in addresses(keys, identity):
+        gone += (keys.process(name), keys.signals(name))
+    lists: list[Op[Any]] = [command("SREM", colon + keys.processes, identity) for colon in _colons(keys)]
+    return Together((*lists, command("UNLINK", *gone)), atomic=True)
 
 
 def silences(keys: Keys, identities: Sequence[str], *, ttl_s: float) -> Together:
@@ -70,6 +80,14 @@ def silences(keys: Keys, identities: Sequence[str], *, ttl_s: float) -> Together
 def identities(keys: Keys) -> Op[list[str]]:
     """Read the registry. Safe to send twice: it only reads."""
     return command("SMEMBERS", keys.processes, decode=texts)
+
+
+def exq_nodes(keys: Keys) -> Op[list[str]]:
+    """Read the registry that Exq nodes have without a namespace; their names get the colon of their `addresses`.
+
+    Safe to send twice: it only reads.
+    """
+    return command("SMEMBERS", f":{keys.processes}", decode=lambda reply: [f":{name}" for name in texts(reply)])
 
 
 def info(keys: Keys, identity: str) -> Op[list[bytes | None]]:
@@ -102,6 +120,11 @@ def signal(keys: Keys, identity: str, name: str) -> Together:
     """
     key = keys.signals(identity)
     return Together((command("LPUSH", key, name), command("EXPIRE", key, SIGNALS_TTL_S)), atomic=True)
+
+
+def _colons(keys: Keys) -> tuple[str, ...]:
+    """Return what stands before keys of processes: Exq puts the colon even without a namespace (exq.md 2.2)."""
+    return ("", ":") if keys.wire == "exq" and not keys.namespace else ("",)
 
 
 def _pairs(reply: Sequence[bytes]) -> dict[bytes, bytes]:
