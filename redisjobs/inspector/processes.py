@@ -105,7 +105,7 @@ class ProcessSet:
 def addresses(access: Access) -> list[str]:
     """Return the names of all processes that are registered; those of Exq nodes without a namespace have a colon."""
     known: list[str] = access.run(ops.identities(access.keys))
-    if access.keys.namespace:
+    if not ops.have_colons(access.keys):
         return known
     return known + [node for node in access.run(ops.exq_nodes(access.keys)) if node.removeprefix(":") not in known]
 

@@ -234,6 +234,29 @@ def test_an_item_that_kills_exqs_workers_is_quarantined_by_ours(
     assert redis.client.llen("exq:queue:default") == 1
 
 
+@pytest.mark.parametrize("how", ["due", "by hand", "killed"])
+def test_a_job_without_a_queue_names_one_wherever_we_put_it(
+    app: RedisJobs, exq: ExqNode, redis: RealRedis, how: str
+) -> None:
+    """Exq would write its retry without one, and lose that when it is due."""
+    nameless = json.dumps({name: value for name, value in EXQ_RETRY.items() if name != "queue"})
+    redis.seed({"exq:retry": {nameless: 1.0}})
+
+    if how == "due":
+        turn(app)
+    elif how == "by hand":
+        app.retries.enqueue(EXQ_JOB["jid"])
+    else:
+        app.retries.kill(EXQ_JOB["jid"])
+        exq.retry_now("dead", exq.page("dead")[0]["raw"])
+
+    job = exq.take()
+    assert job is not None
+    exq.fail(job)
+    exq.schedule_due(redis.now() + 1000)
+    assert exq.take() is not None
+
+
 # -- pages ----------------------------------------------------------------------------------------------------------
 
 

@@ -39,8 +39,16 @@ def beat(
     return Together(ops, atomic=True)
 
 
+def have_colons(keys: Keys) -> bool:
+    """Tell whether Exq's nodes are registered beside us under keys with a colon: it puts one before no namespace too.
+
+    The keys are those of the registry, of info and of signals, and no others (exq.md 2.2).
+    """
+    return keys.wire == "exq" and not keys.namespace
+
+
 def addresses(keys: Keys, identity: str) -> list[str]:
-    """Return what a process is called where its info and signals are: Exq needs a colon there without a namespace."""
+    """Return what a process of ours is called where its info and signals are, so that Exq's pages find it too."""
     return [colon + identity for colon in _colons(keys)]
 
 
@@ -123,8 +131,7 @@ def signal(keys: Keys, identity: str, name: str) -> Together:
 
 
 def _colons(keys: Keys) -> tuple[str, ...]:
-    """Return what stands before keys of processes: Exq puts the colon even without a namespace (exq.md 2.2)."""
-    return ("", ":") if keys.wire == "exq" and not keys.namespace else ("",)
+    return ("", ":") if have_colons(keys) else ("",)
 
 
 def _pairs(reply: Sequence[bytes]) -> dict[bytes, bytes]:
