@@ -6,7 +6,7 @@
 -- KEYS[2]  queue    LIST of payloads, newest at the head
 -- KEYS[3]  queues   SET of the names of queues
 -- KEYS[4]  dead     ZSET of payloads by the second of their burial
--- KEYS[5+] signs    keys that are there while the node lives
+-- KEYS[5]  sign     a key that is there while the node lives
 -- ARGV[1]  name     of the queue
 -- ARGV[2]  max      jobs kept in the dead set
 -- ARGV[3]  age      seconds after which a dead job is dropped
@@ -15,7 +15,7 @@
 -- ARGV[6+] pairs    payload as the node holds it, payload for the dead set; that is empty if it goes to the queue
 -- returns  how many were moved; -1 if the node lives
 
-local held, queue, queues, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local held, queue, queues, dead, sign = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local name, max_jobs, max_age = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local whole, forced = ARGV[4] == "1", ARGV[5] == "1"
 local time = redis.call("TIME")
@@ -25,11 +25,7 @@ local given, buried = 0, 0
 -- include trim_dead
 -- include score
 
-if not forced then
-  for at = 5, #KEYS do
-    if redis.call("EXISTS", KEYS[at]) == 1 then return -1 end
-  end
-end
+if not forced and redis.call("EXISTS", sign) == 1 then return -1 end
 redis.call("LLEN", queue) -- raises if it is no list, before anything was taken
 redis.call("SCARD", queues) -- likewise
 redis.call("ZCARD", dead) -- likewise

@@ -5,7 +5,7 @@ Both have a list per node and queue, which only the same node takes back, when i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeAlias
 
 from redisjobs.config import DeadSetConfig
@@ -63,9 +63,16 @@ def newest(keys: Keys, peer: Peer, node: str, queue: str, *, count: int) -> Op[l
 
 
 def exq_lives(keys: Keys, node: str, *, now: float) -> Together:
-    """Ask whether an Exq node has a heartbeat: under either name, or in the set. Safe to send twice: it only reads."""
-    beats = [command("ZSCORE", key, node, decode=_later_than(now)) for key in _both(keys, keys.exq_heartbeats)]
-    return Together([*(command("EXISTS", key, decode=bool) for key in _signs(keys, "exq", node)), *beats])
+    """Ask whether an Exq node has a heartbeat: a key of its own, or one in the set. Safe to send twice: it only reads.
+
+    `now`: Unix seconds.
+    """
+    return Together(
+        [
+            command("EXISTS", _exqs(keys, keys.process(node)), decode=bool),
+            command("ZSCORE", _exqs(keys, keys.exq_heartbeats), node, decode=_later_than(now - HEARTBEATS_S)),
+        ]
+    )
 
 
 def verk_lives(keys: Keys, node: str) -> Together:
@@ -94,7 +101,7 @@ def adopt(
     peer, node, queue = held
     return Op(
         "adopt",
-        keys=(held_key(keys, *held), keys.queue(queue), keys.queues, keys.dead, *_signs(keys, peer, node)),
+        keys=(held_key(keys, *held), keys.queue(queue), keys.queues, keys.dead, _sign(keys, peer, node)),
         args=(
             queue,
             dead.max_jobs,
@@ -112,19 +119,24 @@ def forget(keys: Keys, peer: Peer, node: str) -> Together:
     if peer == "verk":
         gone: Op[Any] = command("UNLINK", keys.verk_node_queues(node))
         return Together((command("SREM", keys.verk_nodes, node), gone), atomic=True)
-    ops: list[Op[Any]] = [command("SREM", key, node) for key in _both(keys, keys.processes)]
-    ops += [command("ZREM", key, node) for key in _both(keys, keys.exq_heartbeats)]
-    return Together((*ops, command("UNLINK", keys.workers(node))), atomic=True)
+    return Together(
+        (
+            command("SREM", _exqs(keys, keys.processes), node),
+            command("ZREM", _exqs(keys, keys.exq_heartbeats), node),
+            command("UNLINK", keys.workers(node)),
+        ),
+        atomic=True,
+    )
 
 
-def _signs(keys: Keys, peer: Peer, node: str) -> Sequence[str]:
-    return [keys.verk_node(node)] if peer == "verk" else _both(keys, keys.process(node))
+def _sign(keys: Keys, peer: Peer, node: str) -> str:
+    return keys.verk_node(node) if peer == "verk" else _exqs(keys, keys.process(node))
 
 
-def _both(keys: Keys, key: str) -> list[str]:
-    """Return a key as Exq may have it: without a namespace it puts the colon all the same (exq.md 2.2)."""
-    return [key] if keys.namespace else [key, f":{key}"]
+def _exqs(keys: Keys, key: str) -> str:
+    """Return one of the keys that Exq builds with a colon even if there is no namespace before it (exq.md 2.2)."""
+    return key if keys.namespace else f":{key}"
 
 
-def _later_than(now: float) -> Callable[[bytes | float | None], bool]:
-    return lambda score: score is not None and float(score) > now - HEARTBEATS_S
+def _later_than(moment: float) -> Callable[[bytes | float | None], bool]:
+    return lambda score: score is not None and float(score) > moment
