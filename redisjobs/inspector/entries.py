@@ -99,7 +99,8 @@ class JobEntry:
         """How often it was retried, whoever counted: None before the first failure, 0 after it."""
         found = self._field("retry_count")
         if elixir.counts_failures(self.payload or {}):
-            return elixir.failures(self.payload or {}) - 1 if found else None
+            failures = elixir.failures(self.payload or {})
+            return failures - 1 if failures else None
         return int(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
     @property

@@ -18,6 +18,7 @@ All of the above are Sidekiq's (spec: sidekiq.md 2). These are Exq's and Verk's,
 | key | type | content | written by | TTL |
 |---|---|---|---|---|
 | `queue:backup::<node>::<queue>` | list | payloads that an Exq node holds, newest at the head | adopt | - |
+| `unique:<token>` | string | the jid of the job that holds the lock | unlock | the lock's |
 | `heartbeats` | zset | Exq nodes by the second of their last beat | forget | - |
 | `inprogress:<queue>:<node>` | list | payloads that a Verk node holds, newest at the head | adopt | - |
 | `verk_nodes` | set | Verk nodes | forget | - |
@@ -126,6 +127,9 @@ class Keys(Struct, frozen=True):
 
     def exq_backup(self, node: str, queue: str) -> str:
         return self._key(f"queue:backup::{node}::{queue}")
+
+    def exq_unique(self, token: str) -> str:
+        return self._key(f"unique:{token}")
 
     def verk_inprogress(self, queue: str, node: str) -> str:
         return self._key(f"inprogress:{queue}:{node}")

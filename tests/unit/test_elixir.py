@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from redisjobs import RedisJobs
 from redisjobs.errors import PayloadError, UnknownJobError
 from redisjobs.jobs.job import Job
 from redisjobs.jobs.options import JobOptions
@@ -237,3 +238,23 @@ def test_bytes_that_are_no_job_are_buried_as_a_job_that_both_can_show(raw: bytes
     assert fields["queue"] == "mail"
     assert isinstance(fields["args"], str) == (wire == "verk")
     assert type(fields["enqueued_at"]) is (int if wire == "verk" else float)
+
+
+# -- settings -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"wire": "exq"}, "exq:retry"),
+        ({"wire": "exq", "namespace": "shop"}, "shop:retry"),
+        ({"wire": "exq", "namespace": ""}, "retry"),
+        ({"wire": "verk"}, "retry"),
+        ({"wire": "exq", "shards": {"b": "redis://b"}}, "exq:retry"),
+    ],
+)
+def test_the_namespace_is_exqs_own_unless_another_is_given(settings: Any, key: str) -> None:
+    app = RedisJobs("redis://a", **settings)
+
+    assert app.keys.retry == key
+    assert [app.shard(name).keys for name in app.config.shards] == [app.keys for _ in app.config.shards]

@@ -15,12 +15,22 @@ from redisjobs.store.drive import drive
 from redisjobs.store.stores import BlockingStore
 from redisjobs.wire import deadletter
 from redisjobs.worker.poller import Poller
-from tests.support.elixir import EXQ_JOB, EXQ_RETRY, CrashError, ExqNode
+from tests.support.elixir import EXQ_JOB, EXQ_RETRY, VERK_JOB, CrashError, ExqNode
 from tests.support.eventually import eventually
 from tests.support.real_redis import RealRedis
+from tests.worker import exq_jobs
 from tests.worker.runs import FAR_S, work_off
 
 pytestmark = pytest.mark.quick
+
+
+def unique_work(fails: bool) -> None:
+    if fails:
+        raise ValueError("boom")
+
+
+async def aunique_work(fails: bool) -> None:
+    unique_work(fails)
 
 
 @pytest.fixture
@@ -194,6 +204,48 @@ def test_an_unknown_class_with_the_jid_of_exq_goes_to_the_retry_set(app: RedisJo
 
     [entry] = exq.page("retry")
     assert (entry["jid"], entry["error_class"]) == (EXQ_JOB["jid"], "redisjobs.errors.UnknownJobError")
+
+
+@pytest.mark.parametrize(
+    ("until", "fails", "retry", "held"),
+    [
+        ("success", False, 5, False),
+        ("success", True, 5, True),
+        ("success", True, 0, False),
+        ("start", True, 5, False),
+        ("expiry", False, 5, True),
+    ],
+)
+@pytest.mark.parametrize("job", [unique_work, aunique_work])
+def test_the_lock_of_a_unique_job_falls_when_exq_would_let_it_go(
+    app: RedisJobs, exq: ExqNode, redis: RealRedis, until: str, fails: bool, retry: int, held: bool, job: Any
+) -> None:
+    app.job(name="My.Worker")(job)
+    redis.seed({"exq:unique:t": EXQ_JOB["jid"], "exq:unique:u": "another"})
+    lock = {"unique_for": 60, "unique_until": until, "unlocks_at": 1e10}
+    exq.enqueue(args=[fails], retry=retry, unique_token="t", **lock)
+    exq.enqueue(args=[fails], retry=retry, unique_token="u", **lock)
+
+    work_off(app)
+
+    assert redis.value("exq:unique:t") == (EXQ_JOB["jid"] if held else None)
+    assert redis.value("exq:unique:u") == "another"
+
+
+def test_a_child_process_runs_jobs_of_both(redis: RealRedis, exq: ExqNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDISJOBS_URL", redis.url)
+    redis.seed({"exq:unique:t": EXQ_JOB["jid"]})
+    exq.enqueue(args=[False], unique_token="t", unique_until="success", **{"class": "My.Child"})
+    redis.seed({"exq:queue:verks": [json.dumps({**VERK_JOB, "class": "Elixir.My.Child", "args": "[true, []]"})]})
+
+    with exq_jobs.app.worker(queues=["default", "verks"], concurrency=1, timeout_s=5) as worker:
+        assert worker.drain(60)
+    exq_jobs.app.close()
+
+    assert redis.value("exq:unique:t") is None
+    assert [(job["args"], job["retry_count"], job["error_message"]) for job in exq.page("retry")] == [
+        ([True, []], 1, "boom")
+    ]
 
 
 # -- poison ---------------------------------------------------------------------------------------------------------
