@@ -172,6 +172,18 @@ def test_fields_of_others_stay_and_milliseconds_become_seconds(wire: Wire) -> No
     assert entry["retry"] == 25
 
 
+@pytest.mark.parametrize("wire", elixir.ELIXIR)
+@pytest.mark.parametrize("count", [..., None, 0, 3])
+def test_fields_that_are_added_do_not_change_how_often_a_job_failed(wire: Wire, count: Any) -> None:
+    """Which fields there are says whose count it is: Sidekiq's 0 is one failure."""
+    ruby = payload.fields(raw_of(EXQ_JOB, retry_count=count))
+
+    changes = payload.mended(ruby, at=NOW, wire=wire)
+
+    assert elixir.counts_failures(changes)
+    assert elixir.failures({**ruby, **changes}) == elixir.failures(ruby)
+
+
 def test_arguments_are_a_list_again_where_ruby_takes_over_and_keep_their_bytes() -> None:
     raw = raw_of(VERK_JOB, args="[1.50, 12345678901234567890123]")
 

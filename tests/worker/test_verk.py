@@ -100,6 +100,7 @@ def test_what_middleware_looked_at_is_written_the_same_way(app: RedisJobs, verk:
     job = verk.take()
     assert job is not None
     assert (job["class"], job["args"], job["max_retry_count"]) == ("Example.Worker", [1, 2], 25)
+    assert written["args"] == "[1,2]"
     assert written.keys() >= VERK_JOB.keys()
     assert verk.page("schedule")[0]["enqueued_at"] is None
 
