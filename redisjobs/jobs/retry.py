@@ -107,7 +107,7 @@ class RetryPolicy(Struct, frozen=True):
         }
         if count == 0 or times.seconds(payload.get("failed_at")) is None:
             changes["failed_at"] = times.stamp(now, self.wire)
-        if count > 0 or self.wire == "exq":
+        if count > 0 or (changes["retry_count"] > 0 and self.wire != "verk"):  # Ruby's pages need both or none
             changes["retried_at"] = times.stamp(now, self.wire)
         lines = _wanted_lines(payload.get("backtrace"))
         if lines:
