@@ -30,7 +30,7 @@ def wrap(raw: bytes, problem: PayloadError, *, queue: str, at: float, wire: Wire
         return raw
     envelope = payload.encode(
         {
-            "retry": False,
+            "retry": 0,  # whose retry from a page fails, goes back here; `false` would be dropped
             "queue": queue,
             "class": ENVELOPE,
             "args": [raw[:_SHOWN].decode("utf-8", "replace")],
