@@ -74,10 +74,7 @@ class JobEntry:
     @property
     def args(self) -> list[Any]:
         """The arguments; empty if they are no array."""
-        found = self._field("args")
-        if isinstance(found, str):  # Verk's
-            listed = elixir.listed(self.raw)
-            found = payload.fields(listed)["args"] if listed is not None else None
+        found = elixir.list_in(self._field("args"))
         return found if isinstance(found, list) else []
 
     @property

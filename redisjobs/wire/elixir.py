@@ -72,6 +72,16 @@ def formed(args: msgspec.Raw, wire: Wire) -> msgspec.Raw:
     return msgspec.Raw(inner)
 
 
+def list_in(args: Any) -> Any:
+    """Return decoded `args` as the list that stands in their text, if one does; else as they are."""
+    if not isinstance(args, str):
+        return args
+    try:
+        return msgspec.json.decode(args, type=list)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return args
+
+
 def counts_failures(members: Mapping[str, Any]) -> bool:
     """Tell whether `retry_count` is the number of failures, as both write it; Sidekiq's is one less."""
     return "max_retry_count" in members or members.get("processor", "") is None

@@ -309,6 +309,19 @@ def test_a_job_without_a_queue_names_one_wherever_we_put_it(
     assert exq.take() is not None
 
 
+def test_a_retry_of_such_bytes_from_exqs_page_comes_back_whole(app: RedisJobs, exq: ExqNode, redis: RealRedis) -> None:
+    """It fails in Exq, which keeps none but its own fields."""
+    redis.seed({"exq:queue:default": [b"[]"]})
+    work_off(app)
+
+    exq.retry_now("dead", exq.page("dead")[0]["raw"])
+    envelope = exq.take()
+    assert envelope is not None
+    assert exq.fail(envelope) == "dead"
+
+    assert [entry.original for entry in app.dead] == [b"[]"]
+
+
 # -- pages ----------------------------------------------------------------------------------------------------------
 
 

@@ -212,6 +212,20 @@ def test_a_member_that_stops_verks_scheduler_is_taken_out_of_its_way(
     assert behind["args"] == ["behind"]
 
 
+def test_such_bytes_come_back_whole_when_verk_fails_over_them(app: RedisJobs, verk: VerkNode, redis: RealRedis) -> None:
+    redis.seed({"queue:default": [b"[]"]})
+    work_off(app)
+    [buried] = app.dead
+    redis.seed({"queue:default": [buried.raw]})
+    app.dead.clear()
+
+    envelope = verk.take()
+    assert envelope is not None
+    assert verk.fail(envelope) == "dead"
+
+    assert [entry.original for entry in app.dead] == [b"[]"]
+
+
 # -- pages ----------------------------------------------------------------------------------------------------------
 
 
