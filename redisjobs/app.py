@@ -74,8 +74,8 @@ class RedisJobs(RailsDoors):
         if url is not None and not isinstance(url, str):
             raise ConfigError(f"url={url!r}: must be a string such as redis://localhost:6379/0")
         self.config = app_config(settings)
-        self.keys = Keys(self.config.namespace)
-        self.registry = Registry()
+        self.keys = Keys(self.config.namespace, self.config.wire)
+        self.registry = Registry(self.config.wire)
         self.events = events.Events()
         self.client_middleware: Chain[Push] = Chain()
         self.server_middleware: Chain[JobContext] = Chain()
@@ -273,6 +273,10 @@ class RedisJobs(RailsDoors):
         """The worker processes that live, Ruby's too."""
         return inspector.ProcessSet(self._access)
 
+    def orphans(self, peer: Literal["exq", "verk"]) -> inspector.Orphans:
+        """What nodes of Exq or Verk hold, to give it back to its queues when they died."""
+        return inspector.Orphans(self._access, peer)
+
     @property
     def running(self) -> inspector.WorkSet:
         """What the workers run at this moment, Ruby's too; as of their last heartbeats."""
@@ -287,7 +291,7 @@ class RedisJobs(RailsDoors):
     @cached_property
     def client(self) -> Client:
         """The client that all jobs of this app are pushed by."""
-        limits = ClientConfig(self.config.wire, self.config.max_payload_bytes)
+        limits = ClientConfig(self.config.wire, self.config.max_payload_bytes, max_retries=self.config.max_retries)
         return Client(self, self.keys, self.client_middleware, limits, self._routing)
 
     def shard(self, name: str) -> RedisJobs:
@@ -357,7 +361,7 @@ class RedisJobs(RailsDoors):
         made = copy.copy(self)
         settings = {"shards": {}, "routes": {}, "namespace": self.config.namespace if namespace is None else namespace}
         made.config = structs.replace(self.config, **settings)
-        made.keys = Keys(made.config.namespace)
+        made.keys = Keys(made.config.namespace, made.config.wire)
         made._location = Location(url, None)
         made._shards = {}
         return made

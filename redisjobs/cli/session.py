@@ -21,13 +21,15 @@ class Session:
     """One run of the command line. `app` connects when it is first used."""
 
     url: str | None = None
-    namespace: str = ""
+    namespace: str | None = None
     wire: Wire = "sidekiq8"
     as_json: bool = False
 
     @cached_property
     def app(self) -> RedisJobs:
         """An app without jobs, on the Redis that was named."""
+        if self.namespace is None:  # the wire's own
+            return RedisJobs(self.url, wire=self.wire)
         return RedisJobs(self.url, namespace=self.namespace, wire=self.wire)
 
     def close(self) -> None:
@@ -50,7 +52,7 @@ def _with_options(command: F, *, hidden: bool) -> F:
     kept: dict[str, Any] = {"expose_value": False, "callback": _remember}
     json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.", **kept)
     wires = click.Choice(WIRES)
-    wire_help = "Whose times to write: sidekiq7 where Sidekiq 6 or 7 shares the Redis."
+    wire_help = "Whose form to write: sidekiq7 where Sidekiq 6 or 7 shares the Redis; exq, verk."
     wire_option = click.option("--wire", type=wires, help=wire_help, hidden=hidden, **kept)
     namespace_option = click.option("--namespace", metavar="NAME", help="Prefix of all keys.", hidden=hidden, **kept)
     url_help = "Redis: redis://, rediss://, unix:// or redis+sentinel://HOST,HOST/MASTER."
@@ -59,7 +61,7 @@ def _with_options(command: F, *, hidden: bool) -> F:
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    if value:
+    if value or (value == "" and param.name == "namespace"):  # none, where the wire has one of its own
         setattr(ctx.ensure_object(Session), str(param.name), value)
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from redisjobs.errors import PayloadError
-from redisjobs.wire import activejob, backtrace, deadletter, jobdata, payload, times
+from redisjobs.wire import activejob, backtrace, deadletter, elixir, jobdata, payload, times
 
 HIDDEN = "[encrypted]"
 RAW_ID = "raw-"
@@ -76,7 +76,7 @@ class JobEntry:
     @property
     def args(self) -> list[Any]:
         """The arguments; empty if they are no array."""
-        found = self._field("args")
+        found = elixir.list_in(self._field("args"))
         return found if isinstance(found, list) else []
 
     @property
@@ -98,8 +98,11 @@ class JobEntry:
 
     @property
     def retry_count(self) -> int | None:
-        """How often it was retried: None before the first failure, 0 after it."""
+        """How often it was retried, whoever counted: None before the first failure, 0 after it."""
         found = self._field("retry_count")
+        if elixir.counts_failures(self.payload or {}):
+            failures = elixir.failures(self.payload or {})
+            return failures - 1 if failures else None
         return int(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
     @property

@@ -44,6 +44,7 @@ class Process:
     wire: str
     heartbeat_ttl_s: float
     info: Mapping[str, Any] = field(repr=False)
+    _address: str = field(repr=False)
     _access: Access = field(repr=False, compare=False)
 
     @property
@@ -85,7 +86,7 @@ class Process:
     def _signal(self, name: str) -> None:
         if self.embedded:
             raise RedisJobsError(f"{self.identity} is embedded in another program: end it from there")
-        self._access.run(ops.signal(self._access.keys, self.identity, name))
+        self._access.run(ops.signal(self._access.keys, self._address, name))
 
 
 class ProcessSet:
@@ -121,23 +122,31 @@ class ProcessSet:
     @cached_property
     def _found(self) -> list[Process]:
         keys = self._access.keys
-        identities = self._access.run(ops.identities(keys))
-        if not identities:
+        found = addresses(self._access)
+        if not found:
             return []
-        told = self._access.gather([ops.info(keys, identity, self._fields) for identity in identities])
+        told = self._access.gather([ops.info(keys, address, self._fields) for address in found])
         return [
-            _process(self._access, identity, dict(zip(self._fields, fields, strict=True)))
-            for identity, fields in zip(identities, told, strict=True)
+            _process(self._access, address, dict(zip(self._fields, fields, strict=True)))
+            for address, fields in zip(found, told, strict=True)
             if not isinstance(fields, WrongTypeError) and fields[0] is not None
         ]
 
 
-def _process(access: Access, identity: str, told: Mapping[str, bytes | None]) -> Process:
+def addresses(access: Access) -> list[str]:
+    """Return the names of all processes that are registered; those of Exq nodes without a namespace have a colon."""
+    known: list[str] = access.run(ops.identities(access.keys))
+    if not ops.have_colons(access.keys):
+        return known
+    return known + [node for node in access.run(ops.exq_nodes(access.keys)) if node.removeprefix(":") not in known]
+
+
+def _process(access: Access, address: str, told: Mapping[str, bytes | None]) -> Process:
     info = _object(told["info"])
     abilities = _object(told.get(ops.ABILITIES))
     names = abilities.get("jobs")
     return Process(
-        identity=identity,
+        identity=address.removeprefix(":"),
         hostname=_text(info.get("hostname")),
         pid=int(_number(info.get("pid"))),
         tag=_text(info.get("tag")),
@@ -156,6 +165,7 @@ def _process(access: Access, identity: str, told: Mapping[str, bytes | None]) ->
         wire=_text(abilities.get("wire")),
         heartbeat_ttl_s=_number(abilities.get("heartbeat_ttl_s")),
         info=info,
+        _address=address,
         _access=access,
     )
 

@@ -8,14 +8,20 @@ from typing import Any
 
 from redisjobs.errors import OptionError, UnknownJobError
 from redisjobs.jobs.job import Job
+from redisjobs.wire.elixir import ELIXIR, spelled
+from redisjobs.wire.times import Wire
 
 
 class Registry:
-    """The jobs of one app, by name; `active`: those that run classes of ActiveJob, which have names of their own."""
+    """The jobs of one app, by name; `active`: those that run classes of ActiveJob, which have names of their own.
 
-    def __init__(self) -> None:
+    Beside Exq and Verk `Elixir.My.Worker`, `My.Worker` and `My::Worker` are one name, unless there is a job of each.
+    """
+
+    def __init__(self, wire: Wire = "sidekiq8") -> None:
         self._jobs: dict[str, Job[Any, Any]] = {}
         self._active: dict[str, Job[Any, Any]] = {}
+        self._spelled: dict[str, Job[Any, Any]] | None = {} if wire in ELIXIR else None
 
     def add(self, job: Job[Any, Any], *, active: bool = False) -> None:
         """Register a job.
@@ -30,6 +36,8 @@ class Registry:
                 f"two jobs are called {job.name!r}: {_origin(known)} and {_origin(job)}; give one a name="
             )
         jobs[job.name] = job
+        if self._spelled is not None and not active:
+            self._spelled[spelled(job.name)] = job
 
     def find(self, name: str) -> Job[Any, Any]:
         """Return the job of a name.
@@ -38,6 +46,8 @@ class Registry:
             UnknownJobError: there is none.
         """
         job = self._jobs.get(name)
+        if job is None and self._spelled is not None:
+            job = self._spelled.get(spelled(name))
         if job is None:
             raise UnknownJobError(name)
         return job

@@ -26,6 +26,7 @@ from redisjobs.store.stores import AsyncStore, BlockingStore
 from redisjobs.wire import deadletter, jobdata, payload
 from redisjobs.wire.payload import Payload
 from redisjobs.worker import logs
+from redisjobs.worker.unique import unlocking
 from redisjobs.worker.watchdog import Watchdog
 from redisjobs.worker.wiring import Wiring
 from redisjobs.worker.work import COROUTINE, PROCESS, THREAD, Work
@@ -57,6 +58,7 @@ class Processor:
         self._events = wiring.events
         self._policy = wiring.policy
         self._keys = wiring.keys
+        self._has_locks = wiring.keys.wire == "exq"
         self._store = store
         self._astore = astore
         self._job_log = settings.job_log
@@ -77,26 +79,29 @@ class Processor:
         except PayloadError as error:
             return self._malformed(lease, error)
         except UnknownJobError as error:
-            return self._failed(lease, read, None, error)
+            return self._unlocking(self._failed(lease, read, None, error))
         return Work(lease, read, job, COROUTINE if job.is_async else self._kinds[job.opts.executor])
 
     def run(self, work: Work) -> Settlement:
         """Run a job in this thread. Never raises, whatever job and payload are like."""
         try:
-            return self._run(work)
+            return self._unlocking(self._run(work))
         except Exception as error:
             return self._stumbled(work.lease, error)
 
     async def arun(self, work: Work) -> Settlement:
         """See `run`: an async job, on the event loop."""
         try:
-            return await self._arun(work)
+            return self._unlocking(await self._arun(work))
         except Exception as error:
             return self._stumbled(work.lease, error)
 
     def failed(self, work: Work, error: BaseException) -> Settlement:
         """Return where a job goes whose run was ended from outside. Never raises."""
-        return self._failed(work.lease, work.payload, work.job, error)
+        return self._unlocking(self._failed(work.lease, work.payload, work.job, error))
+
+    def _unlocking(self, settlement: Settlement) -> Settlement:
+        return unlocking(settlement, self._keys) if self._has_locks else settlement
 
     def _run(self, work: Work) -> Settlement:
         lease, read, job = work.lease, work.payload, work.job
@@ -195,7 +200,7 @@ class Processor:
         try:
             members = payload.fields(lease.raw)
             failure = self._policy.decide(members, lease.queue, error, options, clock.now())
-            changed = payload.change(lease.raw, failure.changes, drop=("at",))
+            changed = payload.change(lease.raw, failure.changes, drop=("at",), wire=self._policy.wire)
         except PayloadError as problem:
             return self._malformed(lease, problem)
         self._log_end(read, "fail", started, error, failure.where, failure.delay_s)
@@ -213,7 +218,9 @@ class Processor:
         changes = payload.mended(members, at=clock.now(), wire=self._policy.wire)
         if members.get("queue") != lease.queue:
             changes["queue"] = lease.queue
-        raw = payload.change(lease.raw, changes, drop=("at",)) if changes or "at" in members else lease.raw
+        if not changes and "at" not in members and isinstance(members.get("args"), list):
+            return Settlement(lease, "schedule", NO_RUN, lease.raw, delay_s)
+        raw = payload.change(lease.raw, changes, drop=("at",), wire=self._policy.wire)
         return Settlement(lease, "schedule", NO_RUN, raw, delay_s)
 
     def _stumbled(self, lease: Lease, error: Exception) -> Settlement:
