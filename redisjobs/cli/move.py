@@ -26,6 +26,7 @@ else:
 _SETS = ("schedule", "retry", "dead")
 _PATIENCE_S = 30.0  # for a server that does not answer
 _TELL_S = 5.0  # between two lines of progress where there is no terminal
+_TO_THE_START = "\x1b[K\r"  # of the line, with nothing left behind the cursor
 
 
 @click.command()
@@ -84,9 +85,13 @@ def _told(title: str, chunks: Iterable[int]) -> Iterator[int]:
     for chunk in chunks:
         yield chunk
         count += chunk
-        if terminal or clock.monotonic() - told_at > _TELL_S:
-            click.echo(f"{printable(title)}: {count:,}" + ("\r" if terminal else ""), err=True, nl=not terminal)
+        if terminal:
+            click.echo(f"{printable(title)}: {count:,}{_TO_THE_START}", err=True, nl=False)
+        elif clock.monotonic() - told_at > _TELL_S:
+            click.echo(f"{printable(title)}: {count:,}", err=True)
             told_at = clock.monotonic()
+    if terminal:
+        click.echo(_TO_THE_START, err=True, nl=False)
 
 
 def _tell(session: Session, queues: dict[str, int], sets: dict[str, int], left: int | None = None) -> None:

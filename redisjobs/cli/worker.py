@@ -149,7 +149,7 @@ def _sources(file: Path | None, told: dict[str, Any]) -> list[Given]:
     project, stronger = config.from_pyproject(Path.cwd()), [config.from_environment(), Given("the command line", told)]
     if file is None:
         return [project, *stronger]
-    if file.suffix not in (".yml", ".yaml"):
+    if not {".yml", ".yaml"}.intersection(file.suffixes):  # config/sidekiq.yml.erb too
         return [project, config.from_file(file), *stronger]
     environment = config.setting("environment", project, *stronger) or config.environment_name()
     return [project, sidekiq_yml.read(file, environment), *stronger]

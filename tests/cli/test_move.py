@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 
@@ -95,6 +98,20 @@ def test_the_same_place_is_refused(cli: Cli, redis: RealRedis, place: str) -> No
 
     assert ran.status == 1
     assert "the source and the target are the same" in ran.err
+
+
+def test_on_a_terminal_it_tells_how_far_it_is(redis: RealRedis, environment: dict[str, str]) -> None:
+    redis.client.lpush("queue:mail", *[f"job {number}" for number in range(1_200)])
+    ours, theirs = pty.openpty()
+
+    words = [sys.executable, "-m", "redisjobs.cli.main", "move", "--from", "", "--to", "shop", "-q", "mail"]
+    done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, stderr=theirs, check=True, timeout=60)
+
+    assert done.stdout == b"mail: 1,200 moved\n"
+    told = os.read(ours, 1000).decode()
+    assert told.replace("\x1b[K", "") == "mail: 500\rmail: 1,000\rmail: 1,200\r\r"
+    os.close(ours)
+    os.close(theirs)
 
 
 @pytest.mark.parametrize("kind", ["namespace", "database", "server"])

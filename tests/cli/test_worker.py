@@ -203,10 +203,11 @@ def test_a_worker_reads_sidekiq_yml_and_says_what_it_ignores(
     assert "source=config/sidekiq.yml setting=pidfile" in ignored
 
 
-def test_erb_in_sidekiq_yml_is_refused_with_its_line(installed: Installed, folder: Path) -> None:
-    (folder / "sidekiq.yml").write_text(":queues: [a]\n:concurrency: <%= ENV['N'] %>\n")
+@pytest.mark.parametrize("name", ["sidekiq.yml", "sidekiq.yml.erb"])
+def test_erb_in_sidekiq_yml_is_refused_with_its_line(installed: Installed, folder: Path, name: str) -> None:
+    (folder / name).write_text(":queues: [a]\n:concurrency: <%= ENV['N'] %>\n")
 
-    status, err = failure(installed, "shop:app", "--config", "sidekiq.yml")
+    status, err = failure(installed, "shop:app", "--config", name)
 
     assert status == 2
-    assert "sidekiq.yml:2: \":concurrency: <%= ENV['N'] %>\" is ERB" in err
+    assert name + ":2: \":concurrency: <%= ENV['N'] %>\" is ERB" in err
