@@ -24,7 +24,7 @@ else:
     stores = LazyModule("redisjobs.store.stores")
 
 _SETS = ("schedule", "retry", "dead")
-_PATIENCE_S = 30.0  # for a server that does not answer
+_PATIENCE_S = 30.0  # with a target that does not answer
 _TELL_S = 5.0  # between two lines of progress where there is no terminal
 _TO_THE_START = "\x1b[K\r"  # of the line, with nothing left behind the cursor
 
@@ -49,7 +49,7 @@ def move(session: Session, /, source: str, target: str, everything: bool, dry_ru
         raise click.UsageError("name queues by --queue and sets by --set, or give --all")
     apps = [_app(session, source), _app(session, target)]
     try:
-        found = moving.Move(*map(_access, apps))
+        found = moving.Move(_access(apps[0], patience_s=0), _access(apps[1], patience_s=_PATIENCE_S))
         names = found.queue_names() if everything else list(dict.fromkeys(named["queues"]))
         sets = list(_SETS if everything else dict.fromkeys(named["sets"]))
         if dry_run:
@@ -69,8 +69,8 @@ def _app(session: Session, where: str) -> RedisJobs:
     return RedisJobs(url, namespace=namespace if named else session.namespace)
 
 
-def _access(app: RedisJobs) -> inspector.Access:
-    store = stores.BlockingStore(app.redis, patience_s=_PATIENCE_S)
+def _access(app: RedisJobs, patience_s: float) -> inspector.Access:
+    store = stores.BlockingStore(app.redis, patience_s=patience_s)
     return inspector.Access(store, app.keys, app.config.dead, app.config.wire)
 
 

@@ -27,6 +27,8 @@ _NO_POISON = 1_000_000
 class Move:
     """From one place to another. Each part can be moved again: it goes on with what is still there.
 
+    The store of the source must have no patience: see `moves.take`. That of the target had better have some.
+
     Raises:
         RedisJobsError: both are the same place.
     """

@@ -166,3 +166,11 @@ def test_killed_again_and_again_it_loses_nothing_and_ends_what_it_began(
     assert redis.client.zcard("retry") == 0
     assert there("queue:mail") == jobs[::-1]
     assert there("retry") == jobs
+
+
+def test_a_source_that_does_not_answer_is_an_error_at_once(cli: Cli) -> None:
+    """Asking again could take jobs after it was read what was taken."""
+    ran = cli("move", "--from", "redis://127.0.0.1:1", "--to", "", "--all")
+
+    assert ran.status == 1
+    assert "no answer from Redis at redis://127.0.0.1:1" in ran.err

@@ -55,7 +55,8 @@ def take(keys: Keys, name: str, mover: str) -> Together:
     """Lease the oldest jobs of a queue, paused or not; the last reply is what the mover has, newest first.
 
     It counts as running none, so that whoever gives them back takes none for poison.
-    Safe to send twice: the second takes other jobs, and both are ours.
+    Sent twice, one of the two may come when what the other had is on its way already, and be dropped with it: each
+    mover takes once, by a store without patience.
     """
     owner: Op[int] = command("HSET", keys.lease_owners(name), mover, 0)
     shift = shift_queue(keys, name, (keys.lease(name, mover), keys.lease_queues))
