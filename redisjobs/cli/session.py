@@ -28,9 +28,13 @@ class Session:
     @cached_property
     def app(self) -> RedisJobs:
         """An app without jobs, on the Redis that was named."""
-        if self.namespace is None:  # the wire's own
-            return RedisJobs(self.url, wire=self.wire)
-        return RedisJobs(self.url, namespace=self.namespace, wire=self.wire)
+        return self.open(self.url)
+
+    def open(self, url: str | None, **settings: Any) -> RedisJobs:
+        """Return an app on a Redis, with the namespace and the wire that were named unless `settings` have others."""
+        if self.namespace is not None:  # else the wire's own
+            settings.setdefault("namespace", self.namespace)
+        return RedisJobs(url, **{"wire": self.wire, **settings})
 
     def close(self) -> None:
         """Let go of connections, and of the private server if there is one."""

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.quick
 
 TABLE: dict[str, tuple[str, ...]] = {
     # place        may import, with all that these may import
-    "cli": (PACKAGE, "inspector", "worker", "plugins"),
+    "cli": (PACKAGE, "inspector", "worker", "plugins", "sidekiq_yml"),
     "web": (PACKAGE, "inspector", "worker", "plugins"),
     "contrib": (PACKAGE,),
     "testing": (PACKAGE,),
@@ -29,6 +29,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "app_config": ("wire", "config"),  # what the front door is told
     "store": ("wire", "config"),
     "wire": ("errors",),
+    "sidekiq_yml": ("config",),
     "config": ("errors",),
     "errors": (),
     "clock": (),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from redisjobs import ConfigError, Kill, RedisJobs
+from redisjobs.cli import main
 from tests.support.cluster import Cluster, slot
 from tests.support.eventually import eventually
 from tests.support.fleet import ROOT, Fleet, command
@@ -116,6 +117,21 @@ def test_jobs_of_a_process_that_died_are_brought_back(cluster: Cluster, fleet: F
 
     eventually(lambda: fleet.runs.started()[1] == 2, _DEADLINE_S, "the job was not brought back")
     app.close()
+
+
+@pytest.mark.parametrize("target", ["{jobs}new", "{other}"])
+def test_queues_and_sets_move_to_it_and_within_it(cluster: Cluster, redis: RealRedis, target: str) -> None:
+    """To the same slot in one step, to another one as to another server."""
+    redis.seed({"queues": {"mail"}, "queue:mail": ["b", "a"], "retry": {"x": 1.5}})
+    inside, there = (f"{cluster.masters[0].url}#{namespace}" for namespace in (NAMESPACE, target))
+
+    assert main.run(["--url", redis.url, "move", "--from", "", "--to", inside, "--all"]) == 0
+    assert main.run(["move", "--from", inside, "--to", there, "--all"]) == 0
+
+    owner = cluster.owner(target)
+    assert owner.value(f"{target}:queue:mail") == ["b", "a"]
+    assert owner.value(f"{target}:retry") == {"x": 1.5}
+    assert cluster.owner(NAMESPACE).value(f"{NAMESPACE}:queue:mail") is None
 
 
 @pytest.mark.parametrize("namespace", ["", "jobs", "{}jobs"])
