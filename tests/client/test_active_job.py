@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from redisjobs import OptionError, PayloadError, Push, RedisJobs, Steps
-from redisjobs.wire.times import WIRES
 from tests.client.stored import queued, scheduled
 from tests.support.real_redis import RealRedis
 
@@ -19,7 +18,7 @@ OLD = "ActiveJob::QueueAdapters::SidekiqAdapter::JobWrapper"
 CLASSES = {"sidekiq6": OLD, "sidekiq7": OLD, "sidekiq8": "Sidekiq::ActiveJob::Wrapper"}
 
 
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", CLASSES)
 def test_a_job_for_rails_is_wrapped_as_its_generation_wraps(
     redis: RealRedis, apps: Callable[..., RedisJobs], call: Callable[..., Any], wire: str
 ) -> None:
