@@ -11,6 +11,7 @@ from redisjobs.inspector.doctor.facts import Facts, QueueFacts
 from redisjobs.inspector.doctor.finding import Finding, counted, for_s, listed, problem, warning
 from redisjobs.inspector.doctor.seen import Seen
 from redisjobs.inspector.processes import Process
+from redisjobs.wire.elixir import ELIXIR, spelled
 
 _OVERDUE_S = 60.0
 _LARGE_BYTES = 100 * 1024
@@ -171,13 +172,14 @@ def _by_queue(facts: Facts) -> dict[str, list[Seen]]:
 
 def _strange(jobs: Iterable[Seen], processes: Iterable[Process]) -> dict[str, list[Seen]]:
     """Return the jobs, by name, that no process knows; a process that does not say knows all."""
-    told = [process.jobs for process in processes]
-    if None in told or not told:
+    listening = list(processes)
+    if not listening or any(process.jobs is None for process in listening):
         return {}
-    known = {name for names in told for name in names or ()}
+    spell = spelled if any(process.wire in ELIXIR for process in listening) else str
+    known = {spell(name) for process in listening for name in process.jobs or ()}
     found: dict[str, list[Seen]] = {}
     for job in jobs:
-        if job.name and not known & {job.name, job.wrapped}:
+        if job.name and not known & {spell(job.name), spell(job.wrapped)}:
             found.setdefault(job.wrapped or job.name, []).append(job)
     return found
 
