@@ -13,9 +13,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cli": (PACKAGE, "inspector", "worker", "plugins"),
     "web": (PACKAGE, "inspector", "worker", "plugins"),
     "contrib": (PACKAGE,),
-    "testing": (PACKAGE,),
+    "testing": (PACKAGE, "clock", "lazy"),
     PACKAGE: ("app",),  # __init__.py: the public names
-    "app": ("inspector", "worker", "plugins", "app_config"),  # the front door: it puts the parts together
+    "app": ("inspector", "worker", "plugins", "app_config", "living"),  # the front door: it puts the parts together
     "worker": ("client", "service"),
     "inspector": ("client",),
     "plugins": ("client", "service", "plugin"),
@@ -32,6 +32,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "clock": (),
     "events": (),
     "lazy": (),
+    "living": (),
     "version": (),
 }
 ONLY_THESE = ("contrib", "testing")
