@@ -157,7 +157,7 @@ class Jobs:
     def _middleware(self, stand: Any) -> Any:
         def collect(push: Push) -> Steps[Any]:
             jid = yield
-            if not stand.active:  # within a fake within this one
+            if jid is None or not stand.active:  # stopped by other middleware; or within a fake within this one
                 return
             self._records.append(Enqueued.of(push, clock.now()))
             if self._inline and push.when.at is None and push.when.delay_s is None:
@@ -171,23 +171,27 @@ class Jobs:
 _held: ContextVar[Jobs | None] = ContextVar("redisjobs_testing", default=None)
 
 
-def fake(*apps: RedisJobs) -> Any:
+@contextmanager
+def fake(*apps: RedisJobs) -> Iterator[Jobs]:
     """Keep what these apps enqueue, without a Redis and without running it: `with fake(app) as jobs: ...`.
 
     Without apps, all of this process. Within it everything is as on an empty Redis of their own, which is gone at
     the end: client middleware runs, arguments are checked, `app.queue(...)`, `app.scheduled` and the like show what
     waits. A function that it decorates runs so.
     """
-    return Jobs(inline=False).holding(apps)
+    with Jobs(inline=False).holding(apps) as jobs:
+        yield jobs
 
 
-def inline(*apps: RedisJobs) -> Any:
+@contextmanager
+def inline(*apps: RedisJobs) -> Iterator[Jobs]:
     """Run what these apps enqueue at once, where it is enqueued; else see `fake`.
 
     The job runs with all its middleware, on arguments that went through JSON. It raises where it was enqueued, once it
     is in the retry set. What is scheduled waits, for `drain(scheduled=True)`.
     """
-    return Jobs(inline=True).holding(apps)
+    with Jobs(inline=True).holding(apps) as jobs:
+        yield jobs
 
 
 def current() -> Jobs:

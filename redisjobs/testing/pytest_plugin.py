@@ -1,19 +1,13 @@
-"""The fixtures that pytest finds by itself. Loads nothing before one is used."""
+"""The fixtures that pytest finds by itself. Loads no worker, Redis client or fake before one is used."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from redisjobs import RedisJobs, RedisJobsError
-from redisjobs.lazy import LazyModule
-
-if TYPE_CHECKING:
-    from redisjobs import testing
-else:
-    testing = LazyModule("redisjobs.testing")
+from redisjobs import RedisJobs, RedisJobsError, testing
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cli": (PACKAGE, "inspector", "worker", "plugins"),
     "web": (PACKAGE, "inspector", "worker", "plugins"),
     "contrib": (PACKAGE,),
-    "testing": (PACKAGE, "clock", "lazy"),
+    "testing": (PACKAGE, "clock"),
     PACKAGE: ("app",),  # __init__.py: the public names
     "app": ("inspector", "worker", "plugins", "app_config", "living"),  # the front door: it puts the parts together
     "worker": ("client", "service"),
