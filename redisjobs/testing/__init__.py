@@ -4,7 +4,7 @@ With pytest the fixtures `redisjobs_fake`, `redisjobs_inline` and `redisjobs_wor
 """
 
 from redisjobs.testing.jobs import Jobs, current, fake, inline
-from redisjobs.testing.records import AnyJob, Enqueued, Wanted
+from redisjobs.testing.records import AnyJob, Enqueued, Run, Wanted
 from redisjobs.testing.shortcuts import assert_enqueued, assert_not_enqueued, drain, enqueued
 from redisjobs.testing.workers import worker
 
@@ -12,6 +12,7 @@ __all__ = [
     "AnyJob",
     "Enqueued",
     "Jobs",
+    "Run",
     "Wanted",
     "assert_enqueued",
     "assert_not_enqueued",

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import Any, Unpack
 
 from redisjobs import Push, RedisJobs, RedisJobsError, Steps, clock
-from redisjobs.testing.records import AnyJob, Enqueued, Wanted, describe, fits, known, listing
+from redisjobs.testing.records import AnyJob, Enqueued, Run, Wanted, describe, fits, known, listing
 
 MAX_RUNS = 10_000
 """How many jobs one `drain` runs before it takes them for endless."""
@@ -74,8 +74,8 @@ class Jobs:
 
     def drain(
         self, queue: str | None = None, *, scheduled: bool = False, retries: bool = False, raise_errors: bool = True
-    ) -> list[Any]:
-        """Run what waits here, and what that enqueues, until nothing does; return the runs (`Ran`) in their order.
+    ) -> list[Run]:
+        """Run what waits here, and what that enqueues, until nothing does; return the runs (`Run`) in their order.
 
         Of one `queue` or of all. `scheduled`: what is scheduled by now too, without waiting. `retries`: what failed
         again, until it goes well or has no attempt left. The first error of a job is raised, once the job is where it
@@ -83,31 +83,31 @@ class Jobs:
         Jobs that no app under test knows stay.
         """
         steps = self._drained(queue, scheduled, retries, raise_errors)
-        ran = None
+        ran: Run | None = None
         while True:
             try:
                 stand, one = steps.send(ran)
             except StopIteration as end:
-                return list(end.value)
+                return end.value  # type: ignore[no-any-return]
             ran = stand.run(one)
 
     async def adrain(
         self, queue: str | None = None, *, scheduled: bool = False, retries: bool = False, raise_errors: bool = True
-    ) -> list[Any]:
+    ) -> list[Run]:
         """See `drain`: with async jobs on this event loop."""
         steps = self._drained(queue, scheduled, retries, raise_errors)
-        ran = None
+        ran: Run | None = None
         while True:
             try:
                 stand, one = steps.send(ran)
             except StopIteration as end:
-                return list(end.value)
+                return end.value  # type: ignore[no-any-return]
             ran = await stand.arun(one)
 
     def _drained(
         self, queue: str | None, scheduled: bool, retries: bool, raise_errors: bool
-    ) -> Generator[tuple[Any, Any], Any, list[Any]]:
-        runs: list[Any] = []
+    ) -> Generator[tuple[Any, Any], Run | None, list[Run]]:
+        runs: list[Run] = []
         if scheduled:
             for stand in self._stands:
                 stand.promote("schedule", queue)

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias, TypedDict, Unpack
+from typing import Any, Protocol, TypeAlias, TypedDict, Unpack
 
 from redisjobs import Job, Push
 
@@ -31,6 +31,24 @@ class Wanted(TypedDict, total=False):
     in_s: Any
     at: Any
     fields: Mapping[str, Any]
+
+
+class Run(Protocol):
+    """A run that is over; `where` its job went is `gone` (done with), `retry`, `dead`, `schedule` or `queue`."""
+
+    @property
+    def jid(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def args(self) -> list[Any]: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def where(self) -> str: ...
+    @property
+    def error(self) -> BaseException | None:
+        """What it raised, if it failed; `Retry`, `Kill` and the like are no errors."""
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Unpack
 
 from redisjobs.testing.jobs import current
-from redisjobs.testing.records import AnyJob, Enqueued, Wanted
+from redisjobs.testing.records import AnyJob, Enqueued, Run, Wanted
 
 
 def enqueued(job: AnyJob | None = None, **wanted: Unpack[Wanted]) -> list[Enqueued]:
@@ -27,6 +27,6 @@ def assert_not_enqueued(job: AnyJob | None = None, **wanted: Unpack[Wanted]) -> 
 
 def drain(
     queue: str | None = None, *, scheduled: bool = False, retries: bool = False, raise_errors: bool = True
-) -> list[Any]:
+) -> list[Run]:
     """See `Jobs.drain`."""
     return current().drain(queue, scheduled=scheduled, retries=retries, raise_errors=raise_errors)
