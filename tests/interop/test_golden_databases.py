@@ -77,6 +77,20 @@ def test_each_generation_is_recorded() -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
+def test_each_database_holds_all_kinds_of_things(load: Load, app: RedisJobs, file: str) -> None:
+    load(file)
+
+    fields = {name for entry in entries(app) for name in entry.payload or {}}
+    assert fields >= {"cattr", "tenant", "tags", "error_backtrace", "failed_at", "wrapped"}
+    assert {"日本語", 2**70} <= {arg for entry in entries(app) for arg in entry.args if isinstance(arg, str | int)}
+    [broken] = [entry for entry in app.retries if entry.display_name == "Interop::BrokenReport"]
+    assert (broken.error_class, broken.error_message) == ("Interop::BrokenReport::Boom", "boom ☃")
+    [put_off] = [entry for entry in app.scheduled if entry.display_name == "Interop::PutOffReport"]
+    assert put_off.args[0]["executions"] == 1
+    assert put_off.args[0]["exception_executions"] == {"[Interop::BrokenReport::Boom]": 1}
+
+
+@pytest.mark.parametrize("file", FILES)
 def test_the_counters_and_sizes_are_rubys(load: Load, app: RedisJobs, file: str) -> None:
     theirs = load(file)["stats"]
 

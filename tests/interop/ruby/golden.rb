@@ -94,6 +94,12 @@ module Interop
       failing.to_h { |name, push| [push.call, name] }
     end
 
+    # Push jobs of ActiveJob that a server is to fail: one ends in the retry set, one in the schedule.
+    def push_failing_active_jobs
+      require_relative "golden_active_jobs"
+      [Interop::BrokenReport, Interop::PutOffReport].each { |job| job.perform_later(:é, since: Date.new(2024, 11, 1)) }.size
+    end
+
     # Make the retries of these jids due, and push them as a poller does, so that they fail a second time.
     def make_due(jids)
       Sidekiq::RetrySet.new.each do |entry|
