@@ -155,18 +155,18 @@ class StandIn:
         run = self._taken(one)
         if run is None:
             return None
-        if run.work.kind == COROUTINE:
+        if isinstance(run.work, Work) and run.work.kind == COROUTINE:
             return self._settled(run, self._loop.run(run.processor.arun(run.work)))
-        return self._settled(run, run.processor.run(run.work))
+        return self._settled(run, run.end())
 
     async def arun(self, one: Waiting) -> Ran | None:
         """See `run`: an async job on this event loop."""
         run = self._taken(one)
         if run is None:
             return None
-        if run.work.kind == COROUTINE:
+        if isinstance(run.work, Work) and run.work.kind == COROUTINE:
             return self._settled(run, await run.processor.arun(run.work))
-        return self._settled(run, run.processor.run(run.work))
+        return self._settled(run, run.end())
 
     def _taken(self, one: Waiting) -> _Run | None:
         store = self._store(one.app)
@@ -182,9 +182,7 @@ class StandIn:
         made = structs.replace(wiring, chain=chain)
         processor = Processor(made, store, AsyncMemoryStore(store), settings, None)
         processor.state = self.state
-        lease = Lease(one.queue, one.raw, clock.monotonic())
-        job = one.app.registry.find(one.read.name)
-        work = Work(lease, one.read, job, COROUTINE if job.is_async else 0)
+        work = processor.prepare(Lease(one.queue, one.raw, clock.monotonic()))
         return _Run(one, wiring, processor, work, witness)
 
     def _settled(self, run: _Run, end: Settlement) -> Ran:
@@ -230,8 +228,11 @@ class _Run(Struct, frozen=True, eq=False):
     one: Waiting
     wiring: Wiring
     processor: Processor
-    work: Work
+    work: Work | Settlement
     witness: _Witness
+
+    def end(self) -> Settlement:
+        return self.processor.run(self.work) if isinstance(self.work, Work) else self.work
 
 
 def _swap(app: App, parts: Mapping[str, Any]) -> None:

@@ -115,11 +115,13 @@ def test_each_entry_of_queues_and_sets_is_shown_as_ruby_shows_it(load: Load, app
 
 @pytest.mark.parametrize("file", FILES)
 def test_arguments_are_displayed_as_ruby_displays_them(load: Load, app: RedisJobs, file: str) -> None:
+    """But for what ActiveJob wrote in notes of its own: there each generation of Ruby shows more or less of them."""
     theirs = {job["jid"]: job["display_args"] for jobs in load(file)["queues"].values() for job in jobs}
 
-    for entry in entries(app):
-        if entry.jid in theirs and not any("_aj" in json.dumps(value) for value in entry.display_args):
-            assert theirs[entry.jid] == entry.display_args
+    shown = [entry for entry in entries(app) if entry.jid in theirs and b'"_aj_' not in entry.raw]
+
+    assert len(shown) > 35
+    assert {entry.jid: entry.display_args for entry in shown} == {entry.jid: theirs[entry.jid] for entry in shown}
 
 
 @pytest.mark.parametrize("file", FILES)
