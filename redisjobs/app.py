@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack, overload
 
 from msgspec import structs
 
 from redisjobs import config, events
 from redisjobs.app_config import AppSettings, app_config
+from redisjobs.app_testing import DoorsForTests
 from redisjobs.client import Client, ClientConfig, Push
 from redisjobs.config import Given, RedisConfig
 from redisjobs.errors import ConfigError, OptionError, did_you_mean
@@ -24,7 +25,6 @@ from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.registry import Registry
 from redisjobs.jobs.retry import RetryPolicy
 from redisjobs.lazy import LazyModule
-from redisjobs.living import Living
 from redisjobs.middleware.chain import Chain
 from redisjobs.middleware.context import JobContext
 from redisjobs.store.keys import Keys
@@ -39,14 +39,12 @@ if TYPE_CHECKING:
     from redisjobs import inspector
     from redisjobs.store import embedded
     from redisjobs.worker import origin as origins
-    from redisjobs.worker import stand_in as stand_ins
     from redisjobs.worker import wiring
     from redisjobs.worker import worker as workers
 else:
     inspect = LazyModule("inspect")
     pathlib = LazyModule("pathlib")
     inspector = LazyModule("redisjobs.inspector")
-    stand_ins = LazyModule("redisjobs.worker.stand_in")
     wiring = LazyModule("redisjobs.worker.wiring")
     workers = LazyModule("redisjobs.worker.worker")
 
@@ -56,7 +54,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 EventName = Literal["startup", "quiet", "shutdown", "heartbeat", "death", "error"]
 
 
-class RedisJobs:
+class RedisJobs(DoorsForTests):
     """An app: the jobs that share one Redis.
 
     `url` is `redis://`, `rediss://`, `unix://` or, of sentinels, `redis+sentinel://`; without one `REDISJOBS_URL`, then
@@ -70,8 +68,6 @@ class RedisJobs:
         OptionError: one of the `defaults` is.
     """
 
-    living: ClassVar[Living[RedisJobs]] = Living()
-
     def __init__(self, url: str | None = None, **settings: Unpack[AppSettings]) -> None:
         if url is not None and not isinstance(url, str):
             raise ConfigError(f"url={url!r}: must be a string such as redis://localhost:6379/0")
@@ -84,7 +80,7 @@ class RedisJobs:
         self._defaults = JobOptions().merge(self.config.defaults)
         self._location = Location(url, self.config.data_folder)
         self._shards = {name: self._beside(**told) for name, told in self.config.shards.items()}
-        RedisJobs.living.add(self)
+        self.living.add(self)
 
     # -- jobs ---------------------------------------------------------------------------------------------------
 
@@ -219,10 +215,6 @@ class RedisJobs:
             origin=origin,
             main_url=self.url,
         )
-
-    def stand_in(self, *, memory: bool = True) -> stand_ins.StandIn:
-        """Return what has this app on a Redis of its own for a while, in memory or real; for `redisjobs.testing`."""
-        return stand_ins.StandIn(self, self._shards, memory=memory)
 
     def on(self, event: EventName) -> Callable[[F], F]:
         """Return a decorator that has a function called at a moment of a worker's life; see `redisjobs.events.Events`.

@@ -15,7 +15,14 @@ TABLE: dict[str, tuple[str, ...]] = {
     "contrib": (PACKAGE,),
     "testing": (PACKAGE, "clock"),
     PACKAGE: ("app",),  # __init__.py: the public names
-    "app": ("inspector", "worker", "plugins", "app_config", "living"),  # the front door: it puts the parts together
+    "app": (
+        "inspector",
+        "worker",
+        "plugins",
+        "app_config",
+        "app_testing",
+    ),  # the front door: it puts the parts together
+    "app_testing": ("worker",),  # a side door of it
     "worker": ("client", "service"),
     "inspector": ("client",),
     "plugins": ("client", "service", "plugin"),
@@ -32,7 +39,6 @@ TABLE: dict[str, tuple[str, ...]] = {
     "clock": (),
     "events": (),
     "lazy": (),
-    "living": (),
     "version": (),
 }
 ONLY_THESE = ("contrib", "testing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from datetime import UTC, datetime
 from typing import Any
@@ -478,3 +479,14 @@ def test_as_a_decorator_it_holds_for_each_call(shop: Shop) -> None:
 
     test()
     test()
+
+
+@pytest.mark.parametrize("missing", ["fakeredis", "lupa"])
+def test_without_the_extra_it_says_what_to_install(shop: Shop, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+
+    with pytest.raises(ConfigError, match=r"pip install 'redisjobs\[testing\]'"), testing.fake(shop.app):
+        pass
+
+    assert shop.app.url == NOWHERE
+    assert RedisJobs.living.watchers == []
