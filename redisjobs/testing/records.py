@@ -16,6 +16,8 @@ AnyJob: TypeAlias = "Job[..., Any] | str"
 TOLERANCE_S = 1.0
 """How far a plain number of seconds may be off; `pytest.approx` has its own."""
 
+MOST_SHOWN = 30
+
 
 class Wanted(TypedDict, total=False):
     """What an enqueued job must be like; what is not given may be anything.
@@ -106,7 +108,9 @@ def describe(job: AnyJob, wanted: Wanted) -> str:
 
 def listing(records: Sequence[Enqueued]) -> str:
     """Say what there is."""
-    return "".join(f"\n  {record}" for record in records) if records else " nothing"
+    lines = [f"\n  {record}" for record in records[:MOST_SHOWN]]
+    more = f"\n  and {len(records) - MOST_SHOWN} more" if len(records) > MOST_SHOWN else ""
+    return "".join(lines) + more or " nothing"
 
 
 def known(**wanted: Unpack[Wanted]) -> Wanted:

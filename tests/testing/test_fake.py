@@ -143,6 +143,14 @@ def test_a_failed_assertion_says_what_was_enqueued_instead(shop: Shop) -> None:
     )
 
 
+def test_a_failed_assertion_stays_readable(shop: Shop) -> None:
+    with testing.fake(shop.app) as jobs:
+        shop.mail.enqueue_many([(number,) for number in range(100)])
+
+        with pytest.raises(AssertionError, match=r"\(29, \{\}\) to mailers\n  and 70 more$"):
+            jobs.assert_not_enqueued()
+
+
 @pytest.mark.parametrize(
     "wanted",
     [{"args": (9,)}, {"queue": "other"}, {"in_s": 90}, {"in_s": None}, {"at": 0.0}, {"fields": {"retry": 1}}],
