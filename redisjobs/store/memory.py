@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -54,13 +54,16 @@ class MemoryStore(BlockingStore):
         """See `BlockingStore.run`."""
         if isinstance(wanted, Call):
             return wanted.call()
-        ops = wanted.ops if isinstance(wanted, Together) else (wanted,)
-        with self._lock:
-            replies = [decoded(op, self._reply(op)) for op in ops]
+        replies = self.request(wanted.ops if isinstance(wanted, Together) else (wanted,))
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
         return replies if isinstance(wanted, Together) else replies[0]
+
+    def request(self, ops: Sequence[Op[Any]], *, atomic: bool = True) -> list[Any]:
+        """See `Line.request`; all requests are atomic."""
+        with self._lock:
+            return [decoded(op, self._reply(op)) for op in ops]
 
     def impatient(self) -> MemoryStore:
         """Return this one: it never fails."""

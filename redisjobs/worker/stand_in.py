@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 from msgspec import Struct, structs
 
@@ -24,11 +24,12 @@ from redisjobs.jobs.registry import Registry
 from redisjobs.middleware.chain import Chain
 from redisjobs.middleware.context import JobContext
 from redisjobs.store import embedded
+from redisjobs.store.connect import Line
 from redisjobs.store.drive import drive
 from redisjobs.store.keys import Keys
 from redisjobs.store.location import Location
 from redisjobs.store.memory import AsyncMemoryStore, Call, MemoryStore
-from redisjobs.store.op import Steps, Together
+from redisjobs.store.op import Steps
 from redisjobs.store.ops import leases, queues, sets
 from redisjobs.store.ops.leases import Lease, Settlement, Where
 from redisjobs.wire import payload
@@ -36,6 +37,7 @@ from redisjobs.wire.payload import Payload
 from redisjobs.wire.times import stamp
 from redisjobs.worker.executors.coroutines import LoopThread
 from redisjobs.worker.processor import Processor
+from redisjobs.worker.settler import Settler
 from redisjobs.worker.wiring import Wiring
 from redisjobs.worker.work import COROUTINE, Work
 
@@ -186,8 +188,13 @@ class StandIn:
         return _Run(one, wiring, processor, work, witness)
 
     def _settled(self, run: _Run, end: Settlement) -> Ran:
-        settle = leases.settle(run.wiring.keys, [end], identity=IDENTITY, dead=run.wiring.dead)
-        self._store(run.one.app).run(Together([settle, *end.ops], atomic=True))
+        store = self._store(run.one.app)
+        line = cast(Line, store)  # as far as a settler uses one
+        settler = Settler(line, run.wiring.keys, identity=IDENTITY, dead=run.wiring.dead)
+        settler.waiting.append(end)
+        settling = settler.request()
+        if settling is not None:
+            settler.answered(store.run(settling))
         read = run.one.read
         return Ran(read.jid, read.name, read.args, run.one.queue, end.where, run.witness.error)
 
