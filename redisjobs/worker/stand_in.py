@@ -41,7 +41,7 @@ from redisjobs.worker.settler import Settler
 from redisjobs.worker.wiring import Wiring
 from redisjobs.worker.work import COROUTINE, Work
 
-IDENTITY = "stand-in"
+IDENTITY = "stand-in:0:000000000000"
 _PARTS = ("_location", "store", "astore", "_access")
 """What of an app leads to its Redis."""
 
