@@ -28,7 +28,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return 0
     wanted = _wanted(parser, told.names)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
-    systems: list[System] = [peer(name) for name in told.peers] if told.peers else [Ours()]
+    systems: list[System] = [peer(name) for name in told.peers] if told.peers else [Ours(told.namespace)]
     rows = []
     for system in systems:
         for scenario in wanted:
@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         "--peers", type=_peers, help=f"put these through it instead of ours, where they can be: {', '.join(NAMES)}"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to a file, too")
+    parser.add_argument("--namespace", default="", metavar="NAME", help="put all keys of ours under this prefix")
     parser.add_argument("--keep", action="store_true", help="keep the logs of what broke")
     return parser
 

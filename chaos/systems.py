@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from chaos.runlog import VARIABLE
 from redisjobs import RedisJobs
-from redisjobs.store.keys import Keys
 from redisjobs.version import __version__
 from tests.support.fleet import WorkerProcess, command
 from tests.support.real_redis import RealRedis
@@ -61,6 +60,9 @@ class Ours:
     slots = 10
     patience_s = 90.0
 
+    def __init__(self, namespace: str = "") -> None:
+        self.namespace = namespace
+
     def about(self) -> str:
         """See `System`."""
         return f"redisjobs {__version__}, CPython {platform.python_version()}, defaults but for --no-job-log"
@@ -78,20 +80,22 @@ class Ours:
 
     def push(self, url: str, calls: Calls, kind: str = "work") -> None:
         """See `System`."""
-        with_client(url, lambda app: app.push_many(kind, [[number, seconds] for number, seconds in calls]))
+        jobs = [[number, seconds] for number, seconds in calls]
+        with_client(url, lambda app: app.push_many(kind, jobs), self.namespace)
 
     def held(self, redis: RealRedis, worker: WorkerProcess) -> int | None:
         """See `System`."""
-        return int(redis.client.llen(Keys().lease("default", worker.identity)))
+        leases = [key for key in redis.client.keys(f"*:{worker.identity}") if b"lease:" in key]
+        return sum(int(redis.client.llen(key)) for key in leases)
 
     def ready(self, worker: WorkerProcess) -> bool:
         """See `System`."""
         return "worker started" in worker.log
 
 
-def with_client(url: str, use: Any) -> Any:
+def with_client(url: str, use: Any, namespace: str = "") -> Any:
     """Call a function with an app on a server, and close it."""
-    app = RedisJobs(url, patience_s=30)
+    app = RedisJobs(url, namespace=namespace, patience_s=30)
     try:
         return use(app)
     finally:

@@ -48,7 +48,7 @@ class Trial:
         self.notes: list[str] = []
         self.broken: list[str] = []
         self.url = ""
-        self.namespace = ""
+        self.namespace = self.system.namespace if isinstance(self.system, Ours) else ""
         self._cleanups: list[Callable[[], object]] = []
         self._next = 0
         self._began = time.monotonic()
@@ -75,6 +75,10 @@ class Trial:
     def at_end(self, cleanup: Callable[[], object]) -> None:
         """Have something called at the end, the last first."""
         self._cleanups.append(cleanup)
+
+    def key(self, name: str) -> str:
+        """Return a key, or a pattern of keys, in the namespace of this trial."""
+        return f"{self.namespace}:{name}" if self.namespace else name
 
     def app(self, patience_s: float = 5.0, url: str = "") -> RedisJobs:
         """Return an app of this process."""

@@ -16,6 +16,7 @@ from msgspec import structs
 
 from redisjobs import config, events
 from redisjobs.app_config import AppSettings, app_config
+from redisjobs.app_rails import RailsDoors
 from redisjobs.app_testing import DoorsForTests
 from redisjobs.client import Client, ClientConfig, Push
 from redisjobs.config import Given, RedisConfig
@@ -33,18 +34,18 @@ from redisjobs.store.shards import Shards
 from redisjobs.store.stores import AsyncStore, BlockingStore
 
 if TYPE_CHECKING:
-    import inspect
     import pathlib
 
     from redisjobs import inspector
+    from redisjobs.inspector import doctor as doctors
     from redisjobs.store import embedded
     from redisjobs.worker import origin as origins
     from redisjobs.worker import wiring
     from redisjobs.worker import worker as workers
 else:
-    inspect = LazyModule("inspect")
     pathlib = LazyModule("pathlib")
     inspector = LazyModule("redisjobs.inspector")
+    doctors = LazyModule("redisjobs.inspector.doctor")
     wiring = LazyModule("redisjobs.worker.wiring")
     workers = LazyModule("redisjobs.worker.worker")
 
@@ -54,7 +55,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 EventName = Literal["startup", "quiet", "shutdown", "heartbeat", "death", "error"]
 
 
-class RedisJobs(DoorsForTests):
+class RedisJobs(RailsDoors, DoorsForTests):
     """An app: the jobs that share one Redis.
 
     `url` is `redis://`, `rediss://`, `unix://` or, of sentinels, `redis+sentinel://`; without one `REDISJOBS_URL`, then
@@ -72,8 +73,8 @@ class RedisJobs(DoorsForTests):
         if url is not None and not isinstance(url, str):
             raise ConfigError(f"url={url!r}: must be a string such as redis://localhost:6379/0")
         self.config = app_config(settings)
-        self.keys = Keys(self.config.namespace)
-        self.registry = Registry()
+        self.keys = Keys(self.config.namespace, self.config.wire)
+        self.registry = Registry(self.config.wire)
         self.events = events.Events()
         self.client_middleware: Chain[Push] = Chain()
         self.server_middleware: Chain[JobContext] = Chain()
@@ -227,7 +228,7 @@ class RedisJobs(DoorsForTests):
             raise ConfigError(f"no event is called {event!r}{hint} There are: {', '.join(events.NAMES)}")
 
         def register(function: F) -> F:
-            if event != "startup" and _needs_driving(function):
+            if event != "startup" and events.needs_driving(function):
                 raise ConfigError(
                     f"{function!r} waits for {event!r}, so it must be a plain function; only one for 'startup' may be "
                     "async or yield, and what stands behind its yield runs at shutdown"
@@ -272,17 +273,25 @@ class RedisJobs(DoorsForTests):
         """The worker processes that live, Ruby's too."""
         return inspector.ProcessSet(self._access)
 
+    def orphans(self, peer: Literal["exq", "verk"]) -> inspector.Orphans:
+        """What nodes of Exq or Verk hold, to give it back to its queues when they died."""
+        return inspector.Orphans(self._access, peer)
+
     @property
     def running(self) -> inspector.WorkSet:
         """What the workers run at this moment, Ruby's too; as of their last heartbeats."""
         return inspector.WorkSet(self._access)
+
+    def doctor(self) -> doctors.Report:
+        """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
+        return doctors.examine(self._access)
 
     # -- parts --------------------------------------------------------------------------------------------------
 
     @cached_property
     def client(self) -> Client:
         """The client that all jobs of this app are pushed by."""
-        limits = ClientConfig(self.config.wire, self.config.max_payload_bytes)
+        limits = ClientConfig(self.config.wire, self.config.max_payload_bytes, max_retries=self.config.max_retries)
         return Client(self, self.keys, self.client_middleware, limits, self._routing)
 
     def shard(self, name: str) -> RedisJobs:
@@ -352,16 +361,10 @@ class RedisJobs(DoorsForTests):
         made = copy.copy(self)
         settings = {"shards": {}, "routes": {}, "namespace": self.config.namespace if namespace is None else namespace}
         made.config = structs.replace(self.config, **settings)
-        made.keys = Keys(made.config.namespace)
+        made.keys = Keys(made.config.namespace, made.config.wire)
         made._location = Location(url, None)
         made._shards = {}
         return made
-
-
-def _needs_driving(function: Callable[..., Any]) -> bool:
-    """Tell whether a call only makes a coroutine or a generator, and runs nothing."""
-    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-    return any(kind(function) for kind in kinds)
 
 
 def _name_of(function: Callable[..., Any]) -> str:

@@ -38,9 +38,10 @@ class AppSettings(TypedDict, total=False):
 class AppConfig(Struct, frozen=True):
     """How an app writes to Redis and waits for it.
 
-    `wire`: whose time unit payloads get: `sidekiq8` (integer milliseconds), `sidekiq7` or `sidekiq6` (float seconds,
-    which every generation reads: right for a mixed fleet). All are read, whatever is written.
-    `namespace`: put before all keys, as redis-namespace does for Sidekiq 6. `defaults`: options of all jobs.
+    `wire`: whose form payloads get: `sidekiq8` (times in integer milliseconds), `sidekiq7` or `sidekiq6` (float
+    seconds, which every generation reads: right for a mixed fleet), `exq` or `verk`. All are read, whatever is written.
+    `namespace`: put before all keys, as redis-namespace does for Sidekiq 6; for Exq `exq` by default. `defaults`:
+    options of all jobs.
     `max_retries`: what `retry=True` means. `max_payload_bytes`: larger jobs are refused at enqueue.
     `timeout_s`: how long to wait for one answer of Redis. `patience_s`: how long a producer goes on asking a Redis
     that does not answer. `data_folder`: of the private server, if no other is named.
@@ -73,7 +74,10 @@ def app_config(given: Mapping[str, Any]) -> AppConfig:
     Raises:
         ConfigError: an unknown setting, or a value that is none.
     """
-    made = AppConfig(**checked(Given("RedisJobs(...)", given), _CHECKS))
+    values = checked(Given("RedisJobs(...)", given), _CHECKS)
+    if values.get("wire") == "exq":
+        values.setdefault("namespace", "exq")
+    made = AppConfig(**values)
     for pattern, shard in made.routes.items():
         if shard not in made.shards:
             hint = did_you_mean(shard, made.shards, f"; there are: {', '.join(made.shards) or 'none'}")

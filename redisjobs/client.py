@@ -25,7 +25,7 @@ from redisjobs.store.op import Steps
 from redisjobs.store.ops import queues as ops
 from redisjobs.store.ops.queues import Producer
 from redisjobs.store.shards import On, Shards, Stores
-from redisjobs.wire import arguments, payload
+from redisjobs.wire import arguments, elixir, payload
 from redisjobs.wire.times import Wire, stamp
 
 log = logging.getLogger("redisjobs")
@@ -63,11 +63,12 @@ class Push(Struct):
 
 
 class ClientConfig(Struct, frozen=True):
-    """How payloads are written: whose time unit, and how large they may be."""
+    """How payloads are written: in whose form, how large they may be, and what `retry=True` means."""
 
     wire: Wire = "sidekiq8"
     max_payload_bytes: int = 1024 * 1024
     warn_payload_bytes: int = 64 * 1024
+    max_retries: int = 25
 
 
 class _Producers(Struct):
@@ -129,7 +130,10 @@ class Client:
         if "shard" in fields:
             fields = dict(fields)
             shard = self._shards.check(fields.pop("shard"))
-        stamps = {"created_at": stamp(now, self._config.wire)}
+        wire = self._config.wire
+        if wire in elixir.ELIXIR:
+            name = elixir.spelled(name)
+        stamps: dict[str, Any] = {"created_at": stamp(now, wire)}
         jids = payload.new_jids(len(calls))
         if len(self._chain):
             members = (
@@ -137,9 +141,8 @@ class Client:
                 for args, jid in zip(calls, jids, strict=True)
             )
             return (yield from self._push_wrapped([Push(each, when, shard) for each in members]))
-        if when is NOW:
-            stamps["enqueued_at"] = stamps["created_at"]
-        raws = payload.encode_many(name, calls, jids, fields, stamps)
+        stamps |= self._enqueued(when, now)
+        raws = payload.encode_many(name, calls, jids, self._dressed(fields), stamps, wire)
         if max(map(len, raws), default=0) > min(self._config.warn_payload_bytes, self._config.max_payload_bytes):
             for jid, raw in zip(jids, raws, strict=True):
                 self._check_size(raw, name, jid)
@@ -190,10 +193,10 @@ class Client:
 
         The `id` of each that is stored is added to `stored`: its jid may be another's, if middleware had it so.
         """
-        enqueued_at = stamp(clock.now(), self._config.wire)
+        now = clock.now()
         groups: dict[tuple[str, str | None], list[tuple[int, Any]]] = {}
         for push in pushes:
-            raw = self._encode(push, enqueued_at)
+            raw = self._encode(push, now)
             shard = push.shard or self._shards.of(push.queue)
             if push.when is NOW:
                 groups.setdefault((shard, push.queue), []).append((id(push), raw))
@@ -216,11 +219,24 @@ class Client:
         yield On(shard, storing) if shard else storing
         self._producers.free.append(producer)  # not after an error: its last push may still be under way
 
-    def _encode(self, push: Push, enqueued_at: int | float) -> bytes:
-        fields = {**push.fields, "args": arguments.check(push.args)}
-        if push.when is NOW:
-            fields["enqueued_at"] = enqueued_at
-        raw = payload.encode(fields)
+    def _enqueued(self, when: When, now: float) -> dict[str, Any]:
+        """Return `enqueued_at` as the wire has it: of what is not due yet Exq writes when it will be, Verk nothing."""
+        wire = self._config.wire
+        if when is not NOW and wire not in elixir.ELIXIR:
+            return {}
+        if when is not NOW and wire == "verk":
+            return {"enqueued_at": None}
+        return {"enqueued_at": stamp(when.at if when.at is not None else now + (when.delay_s or 0.0), wire)}
+
+    def _dressed(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        wire = self._config.wire
+        return elixir.dressed(fields, wire, self._config.max_retries) if wire in elixir.ELIXIR else fields
+
+    def _encode(self, push: Push, now: float) -> bytes:
+        fields = {**self._dressed(push.fields), "args": arguments.check(push.args)}
+        raw = payload.encode(fields | self._enqueued(push.when, now))
+        if self._config.wire == "verk":
+            raw = payload.change(raw, {}, wire="verk")
         self._check_size(raw, push.name, push.jid)
         return raw
 

@@ -109,10 +109,14 @@ class WorkerConfig(Struct, frozen=True):
 
 
 class Given(Struct, frozen=True):
-    """What one source said: the settings by name, and what to call the source when one of them is wrong."""
+    """What one source said: the settings by name, and what to call the source when one of them is wrong.
+
+    `ignored`: what else stands there and has no effect, and why.
+    """
 
     source: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    ignored: Mapping[str, str] = field(default_factory=dict)
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Given:

@@ -6,6 +6,7 @@ RedisJobsError
 ├── ConfigError             a setting is wrong; names its source and the remedy
 │   └── AppNotFoundError    `module:attr` led nowhere
 ├── OptionError             a job option is unknown or of the wrong type
+├── DeserializationError    an argument of an ActiveJob is none that Rails could have written
 ├── UnknownJobError         a name on the wire that nothing here is registered under
 ├── ChildStartError         no child process could be made ready for a job
 ├── ChildDiedError          the child process that ran a job ended before the job did
@@ -65,6 +66,10 @@ class AppNotFoundError(ConfigError):
 
 class OptionError(RedisJobsError):
     """A job option is unknown or of the wrong type; raised when the job is declared, not when it runs."""
+
+
+class DeserializationError(RedisJobsError):
+    """An argument of an ActiveJob is none that Rails could have written. The job did not run; it is retried."""
 
 
 class UnknownJobError(RedisJobsError):

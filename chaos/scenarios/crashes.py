@@ -120,8 +120,8 @@ def zombie(trial: Trial) -> None:
         trial.consuming_again(_pushed_at(trial), 10, each=True)
     trial.bound = bound
     trial.finish(60)
-    trial.until(lambda: redis.client.keys("lease:*") == [], 30, "leases are left")
-    settled = int(redis.client.get("stat:processed"))
+    trial.until(lambda: redis.client.keys(trial.key("lease:*")) == [], 30, "leases are left")
+    settled = int(redis.client.get(trial.key("stat:processed")))
     trial.check(settled == len(trial.confirmed), f"{settled} settled of {len(trial.confirmed)}")
     trial.stop_workers()
 
@@ -135,7 +135,7 @@ def poison(trial: Trial) -> None:
     trial.push([0.2] * trial.pick(100, 2_000))
     deadline = time.monotonic() + trial.pick(60, 300)
     bound = 0
-    while not redis.client.zcard("dead") and time.monotonic() < deadline:
+    while not redis.client.zcard(trial.key("dead")) and time.monotonic() < deadline:
         for dead in [worker for worker in living if not worker.running]:
             bound += trial.system.held(redis, dead) or 0
             living.remove(dead)

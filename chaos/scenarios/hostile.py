@@ -32,11 +32,13 @@ def fuzz(trial: Trial) -> None:
     bad = bad_payloads(trial.pick(3_000, 100_000))
     workers = [trial.worker() for _ in range(2)]
     for start in range(0, len(bad), 1000):
-        redis.client.lpush("queue:default", *bad[start : start + 1000])
+        redis.client.lpush(trial.key("queue:default"), *bad[start : start + 1000])
         trial.push([0.0] * 10)
     trial.finish(60)
-    trial.until(lambda: redis.client.llen("queue:default") == 0, trial.pick(60, 300), "the queue is not empty")
-    trial.until(lambda: redis.client.keys("lease:*") == [], 60, "leases are left")
+    trial.until(
+        lambda: redis.client.llen(trial.key("queue:default")) == 0, trial.pick(60, 300), "the queue is not empty"
+    )
+    trial.until(lambda: redis.client.keys(trial.key("lease:*")) == [], 60, "leases are left")
     kept = {entry.raw if entry.original is None else entry.original for entry in trial.app().dead}
     trial.notes.append(f"{len(bad):,} payloads that are none, {len(kept & set(bad)):,} kept to the byte")
     trial.check(kept == set(bad), f"{len(set(bad) - kept)} are not in the dead set, {len(kept - set(bad))} are others")

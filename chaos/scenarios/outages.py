@@ -38,11 +38,10 @@ def settled(trial: Trial, redis: RealRedis) -> None:
     trial.finish(60 if trial.ours else _HEAP_S + trial.system.patience_s)
     if not trial.ours:
         return
-    prefix = f"{trial.namespace}:" if trial.namespace else ""
-    trial.until(lambda: redis.client.keys(f"{prefix}lease:*") == [], 30, "leases are left")
-    runs = int(redis.client.get(f"{prefix}stat:processed"))
+    trial.until(lambda: redis.client.keys(trial.key("lease:*")) == [], 30, "leases are left")
+    runs = int(redis.client.get(trial.key("stat:processed")))
     trial.check(trial.bound != 0 or runs == len(trial.log.ended), f"{runs} settled of {len(trial.log.ended)}")
-    trial.check(not redis.client.exists(f"{prefix}dead", f"{prefix}retry"), "jobs in the dead or the retry set")
+    trial.check(not redis.client.exists(trial.key("dead"), trial.key("retry")), "jobs in the dead or the retry set")
     trial.check_logs(RECOVERED, _NOT_OURS)
     trial.stop_workers()
 

@@ -14,6 +14,7 @@ import click
 
 from redisjobs import config
 from redisjobs.app import RedisJobs
+from redisjobs.cli.session import Session
 from redisjobs.config import Given
 from redisjobs.middleware.context import JobContext, current_job
 from redisjobs.store import embedded
@@ -113,15 +114,17 @@ def push_like_ruby(app: RedisJobs, name: str, args: str) -> None:
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave the worker up at the end, to try things out; Ctrl-C ends it.")
-def demo(keep: bool) -> None:
-    """Enqueue a mix of jobs and run them here, on a private Redis unless REDISJOBS_URL names another."""
+@click.pass_obj
+def demo(session: Session, /, keep: bool) -> None:
+    """Enqueue a mix of jobs and run them here, on a private Redis unless --url or REDISJOBS_URL names another."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end in good order, the private server too
-    url = config.redis_url()
+    url = session.url or config.redis_url()
     server = None if url else embedded.start(embedded.data_folder() / "demo")
     if server is not None:
         click.echo(server.describe())
     cli_line = server.cli_line if server is not None else f"redis-cli -u {url}"
-    app = RedisJobs(url or (server.url if server is not None else None), defaults={"queue": _QUEUE})
+    found = url or (server.url if server is not None else None)
+    app = session.open(found, defaults={"queue": _QUEUE})
     try:
         run(app, cli_line=cli_line, keep=keep)
     finally:

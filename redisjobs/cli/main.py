@@ -30,8 +30,14 @@ COMMANDS = {
     "retries": ("redisjobs.cli.sets:retries", "Failed jobs that wait for their next run."),
     "scheduled": ("redisjobs.cli.sets:scheduled", "Jobs that wait for their moment."),
     "dead": ("redisjobs.cli.sets:dead", "Jobs that were given up, and bytes that never were a job."),
+    "doctor": (
+        "redisjobs.cli.doctor:doctor",
+        "Look for what is wrong with Redis, the queues and the workers, and say what to do.",
+    ),
+    "move": ("redisjobs.cli.move:move", "Move queues and sets to another namespace, database or server."),
     "quiet": ("redisjobs.cli.signals:quiet", "Have workers take no more jobs."),
     "stop": ("redisjobs.cli.signals:stop", "Have workers end."),
+    "adopt": ("redisjobs.cli.adopt:adopt", "Take over the jobs of a node of Exq's or Verk's that died."),
     "demo": ("redisjobs.cli.demo:demo", "Enqueue a mix of jobs and run them here."),
     "version": ("redisjobs.cli.version:version", "Show the version."),
 }

@@ -21,14 +21,20 @@ class Session:
     """One run of the command line. `app` connects when it is first used."""
 
     url: str | None = None
-    namespace: str = ""
+    namespace: str | None = None
     wire: Wire = "sidekiq8"
     as_json: bool = False
 
     @cached_property
     def app(self) -> RedisJobs:
         """An app without jobs, on the Redis that was named."""
-        return RedisJobs(self.url, namespace=self.namespace, wire=self.wire)
+        return self.open(self.url)
+
+    def open(self, url: str | None, **settings: Any) -> RedisJobs:
+        """Return an app on a Redis, with the namespace and the wire that were named unless `settings` have others."""
+        if self.namespace is not None:  # else the wire's own
+            settings.setdefault("namespace", self.namespace)
+        return RedisJobs(url, **{"wire": self.wire, **settings})
 
     def close(self) -> None:
         """Let go of connections, and of the private server if there is one."""
@@ -50,7 +56,7 @@ def _with_options(command: F, *, hidden: bool) -> F:
     kept: dict[str, Any] = {"expose_value": False, "callback": _remember}
     json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.", **kept)
     wires = click.Choice(WIRES)
-    wire_help = "Whose times to write: sidekiq7 where Sidekiq 6 or 7 shares the Redis."
+    wire_help = "Whose form to write: sidekiq7 where Sidekiq 6 or 7 shares the Redis; exq, verk."
     wire_option = click.option("--wire", type=wires, help=wire_help, hidden=hidden, **kept)
     namespace_option = click.option("--namespace", metavar="NAME", help="Prefix of all keys.", hidden=hidden, **kept)
     url_help = "Redis: redis://, rediss://, unix:// or redis+sentinel://HOST,HOST/MASTER."
@@ -59,7 +65,7 @@ def _with_options(command: F, *, hidden: bool) -> F:
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    if value:
+    if value or (value == "" and param.name == "namespace"):  # none, where the wire has one of its own
         setattr(ctx.ensure_object(Session), str(param.name), value)
 
 

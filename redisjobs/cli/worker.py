@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +18,19 @@ from redisjobs.config import Given, WorkerConfig
 from redisjobs.lazy import LazyModule
 
 if TYPE_CHECKING:
+    from redisjobs import sidekiq_yml
     from redisjobs.app import RedisJobs
     from redisjobs.worker import channel as channels
     from redisjobs.worker import children, logs, origin, supervisor
 else:
+    sidekiq_yml = LazyModule("redisjobs.sidekiq_yml")
     channels = LazyModule("redisjobs.worker.channel")
     children = LazyModule("redisjobs.worker.children")
     logs = LazyModule("redisjobs.worker.logs")
     origin = LazyModule("redisjobs.worker.origin")
     supervisor = LazyModule("redisjobs.worker.supervisor")
+
+log = logging.getLogger("redisjobs")
 
 
 @click.command()
@@ -43,7 +49,12 @@ else:
 @click.option("--label", "labels", multiple=True, metavar="TEXT", help="Shown beside the process; repeatable.")
 @click.option("-r", "--require", multiple=True, metavar="MODULE", help="A module with more jobs; repeatable.")
 @click.option(
-    "-C", "--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="A TOML file with settings."
+    "-C",
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Settings: a TOML file, or Sidekiq's config/sidekiq.yml.",
 )
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="Default: text.")
 @click.option("--log-level", metavar="LEVEL", help="debug, info (the default), warning or error.")
@@ -85,19 +96,21 @@ def worker(
     spec = config.setting("app", *sources)
     if spec is None:
         raise click.UsageError("name the app, such as shop.jobs:app, here, in REDISJOBS_APP or in pyproject.toml")
-    log = origin.LogSettings(
+    log_settings = origin.LogSettings(
         config.setting("log_format", *sources),
         config.setting("log_level", *sources) or "info",
         config.setting("log_file", *sources),
     )
-    logs.setup(log.style, log.level, Path(log.file) if log.file else None)
+    logs.setup(log_settings.style, log_settings.level, Path(log_settings.file) if log_settings.file else None)
+    if channel is None:
+        _tell_ignored(sources)
     folder = Path.cwd()
     app = loading.find_app(spec, folder)
     required = config.setting("require", *sources) or ()
     for module in required:
         loading.load(module, folder)
     try:
-        status = _live(app, settings, origin.Origin(spec, required, log), channel)
+        status = _live(app, settings, origin.Origin(spec, required, log_settings), channel)
     finally:
         app.close()
     sys.exit(status)
@@ -133,7 +146,16 @@ def _child_command(channel: int) -> list[str]:
 
 
 def _sources(file: Path | None, told: dict[str, Any]) -> list[Given]:
-    sources = [config.from_pyproject(Path.cwd())]
-    if file is not None:
-        sources.append(config.from_file(file))
-    return [*sources, config.from_environment(), Given("the command line", told)]
+    project, stronger = config.from_pyproject(Path.cwd()), [config.from_environment(), Given("the command line", told)]
+    if file is None:
+        return [project, *stronger]
+    if not {".yml", ".yaml"}.intersection(file.suffixes):  # config/sidekiq.yml.erb too
+        return [project, config.from_file(file), *stronger]
+    environment = config.setting("environment", project, *stronger) or config.environment_name()
+    return [project, sidekiq_yml.read(file, environment), *stronger]
+
+
+def _tell_ignored(sources: Sequence[Given]) -> None:
+    for given in sources:
+        for name, reason in given.ignored.items():
+            log.warning("setting ignored", extra={"source": given.source, "setting": name, "reason": reason})

@@ -6,6 +6,7 @@ Must not know: workers. It reads what they left in Redis and asks Redis for move
 
 from redisjobs.inspector.access import Access
 from redisjobs.inspector.entries import JobEntry, SetEntry
+from redisjobs.inspector.orphans import Held, Orphans
 from redisjobs.inspector.processes import Process, ProcessSet
 from redisjobs.inspector.queues import Queue, QueueSummary, all_queues, summaries
 from redisjobs.inspector.sets import DeadSet, JobSet, RetrySet, ScheduledSet
@@ -16,8 +17,10 @@ __all__ = [
     "Access",
     "Day",
     "DeadSet",
+    "Held",
     "JobEntry",
     "JobSet",
+    "Orphans",
     "Process",
     "ProcessSet",
     "Queue",

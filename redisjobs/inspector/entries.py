@@ -11,10 +11,11 @@ from functools import cached_property
 from typing import Any
 
 from redisjobs.errors import PayloadError
-from redisjobs.wire import backtrace, deadletter, payload, times
+from redisjobs.wire import activejob, backtrace, deadletter, elixir, jobdata, payload, times
 
 HIDDEN = "[encrypted]"
 RAW_ID = "raw-"
+_MAILS = ("ActionMailer::MailDeliveryJob", "ActionMailer::DeliveryJob")
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,22 +69,26 @@ class JobEntry:
 
     @property
     def display_name(self) -> str:
-        """The name that people know: of a wrapped class (ActiveJob) rather than of its wrapper."""
-        return self._text("display_class") or self._text("wrapped") or self.name
+        """The name that people know: of ActiveJob the class inside, of a mail its mailer and method."""
+        known = self._text("display_class") or self._mail
+        return known or self._text("wrapped") or (self._active and jobdata.job_class(self.args)) or self.name
 
     @property
     def args(self) -> list[Any]:
         """The arguments; empty if they are no array."""
-        found = self._field("args")
+        found = elixir.list_in(self._field("args"))
         return found if isinstance(found, list) else []
 
     @property
     def display_args(self) -> list[Any]:
-        """The arguments that people know: a wrapped class' own; an encrypted last one is not shown."""
+        """The arguments that people know: of ActiveJob those inside; an encrypted last one is not shown."""
         args = self.args
-        if self._text("wrapped") and args and isinstance(args[0], dict):
-            inner = args[0].get("arguments")
-            return inner if isinstance(inner, list) else args
+        inner = jobdata.arguments(args)
+        if self._active and isinstance(inner, list):
+            try:
+                return activejob.shown(inner[3:] if self._mail else inner)  # type: ignore[no-any-return]
+            except RecursionError:
+                return inner
         return [*args[:-1], HIDDEN] if args and self._field("encrypt") else args
 
     @property
@@ -93,8 +98,11 @@ class JobEntry:
 
     @property
     def retry_count(self) -> int | None:
-        """How often it was retried: None before the first failure, 0 after it."""
+        """How often it was retried, whoever counted: None before the first failure, 0 after it."""
         found = self._field("retry_count")
+        if elixir.counts_failures(self.payload or {}):
+            failures = elixir.failures(self.payload or {})
+            return failures - 1 if failures else None
         return int(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
     @property
@@ -140,6 +148,17 @@ class JobEntry:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.display_name or 'malformed'} {self.id}>"
+
+    @property
+    def _active(self) -> bool:
+        return self.name in jobdata.WRAPPERS
+
+    @property
+    def _mail(self) -> str:
+        inner = jobdata.arguments(self.args)
+        if not self._active or jobdata.job_class(self.args) not in _MAILS or not isinstance(inner, list):
+            return ""
+        return "#".join(str(part) for part in inner[:2])
 
     def _field(self, name: str) -> Any:
         return self.payload.get(name) if self.payload is not None else None

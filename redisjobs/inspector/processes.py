@@ -5,7 +5,7 @@ What each generation writes: spec, sidekiq.md 2.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -19,7 +19,11 @@ from redisjobs.store.ops import processes as ops
 
 @dataclass(frozen=True)
 class Process:
-    """One process. What it does not say, or says in a form that is none, is empty or 0."""
+    """One process. What it does not say, or says in a form that is none, is empty or 0.
+
+    Ours alone say which `jobs` they know by their names on the wire, how they write times (`wire`), and for how long a
+    heartbeat of theirs counts, if `ProcessSet` was told to ask; `jobs` is None of those who do not say.
+    """
 
     identity: str
     hostname: str
@@ -36,8 +40,32 @@ class Process:
     version: str
     labels: tuple[str, ...]
     embedded: bool
+    jobs: tuple[str, ...] | None
+    wire: str
+    heartbeat_ttl_s: float
     info: Mapping[str, Any] = field(repr=False)
+    _address: str = field(repr=False)
     _access: Access = field(repr=False, compare=False)
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is a worker of redisjobs."""
+        return self.version.startswith("redisjobs ")
+
+    @property
+    def language(self) -> str:
+        """What its jobs are written in: `Python` if it is ours, `Elixir` if it is Exq's, else `Ruby`."""
+        if self.ours:
+            return "Python"
+        return "Elixir" if isinstance(self.info.get("pid"), str) else "Ruby"  # Exq alone tells its pid as a text
+
+    @property
+    def generation(self) -> int:
+        """Which Sidekiq a Ruby process is: what it tells, or 6, which tells nothing; 0 if it is none."""
+        if self.language != "Ruby":
+            return 0
+        major = self.version.partition(".")[0]
+        return int(major) if major.isdecimal() and len(major) < 4 else 6
 
     def quiet(self) -> None:
         """Have it take no more jobs; it obeys at its next heartbeat, within ten seconds. There is no way back.
@@ -58,14 +86,18 @@ class Process:
     def _signal(self, name: str) -> None:
         if self.embedded:
             raise RedisJobsError(f"{self.identity} is embedded in another program: end it from there")
-        self._access.run(ops.signal(self._access.keys, self.identity, name))
+        self._access.run(ops.signal(self._access.keys, self._address, name))
 
 
 class ProcessSet:
-    """The processes that have a heartbeat, by identity; asks Redis when first looked at."""
+    """The processes that have a heartbeat, by identity; asks Redis when first looked at.
 
-    def __init__(self, access: Access) -> None:
+    `abilities`: ask ours what they can do, too; that may be some kilobytes of each.
+    """
+
+    def __init__(self, access: Access, *, abilities: bool = False) -> None:
         self._access = access
+        self._fields = (*ops.INFO_FIELDS, ops.ABILITIES) if abilities else ops.INFO_FIELDS
 
     def __iter__(self) -> Iterator[Process]:
         return iter(self._found)
@@ -90,22 +122,31 @@ class ProcessSet:
     @cached_property
     def _found(self) -> list[Process]:
         keys = self._access.keys
-        identities = self._access.run(ops.identities(keys))
-        if not identities:
+        found = addresses(self._access)
+        if not found:
             return []
-        told = self._access.gather([ops.info(keys, identity) for identity in identities])
+        told = self._access.gather([ops.info(keys, address, self._fields) for address in found])
         return [
-            _process(self._access, identity, fields)
-            for identity, fields in zip(identities, told, strict=True)
+            _process(self._access, address, dict(zip(self._fields, fields, strict=True)))
+            for address, fields in zip(found, told, strict=True)
             if not isinstance(fields, WrongTypeError) and fields[0] is not None
         ]
 
 
-def _process(access: Access, identity: str, fields: Sequence[bytes | None]) -> Process:
-    told = dict(zip(ops.INFO_FIELDS, fields, strict=True))
+def addresses(access: Access) -> list[str]:
+    """Return the names of all processes that are registered; those of Exq nodes without a namespace have a colon."""
+    known: list[str] = access.run(ops.identities(access.keys))
+    if not ops.have_colons(access.keys):
+        return known
+    return known + [node for node in access.run(ops.exq_nodes(access.keys)) if node.removeprefix(":") not in known]
+
+
+def _process(access: Access, address: str, told: Mapping[str, bytes | None]) -> Process:
     info = _object(told["info"])
+    abilities = _object(told.get(ops.ABILITIES))
+    names = abilities.get("jobs")
     return Process(
-        identity=identity,
+        identity=address.removeprefix(":"),
         hostname=_text(info.get("hostname")),
         pid=int(_number(info.get("pid"))),
         tag=_text(info.get("tag")),
@@ -120,7 +161,11 @@ def _process(access: Access, identity: str, fields: Sequence[bytes | None]) -> P
         version=_text(info.get("version")),
         labels=_texts(info.get("labels")),
         embedded=info.get("embedded") is True,
+        jobs=_texts(names) if isinstance(names, list) else None,
+        wire=_text(abilities.get("wire")),
+        heartbeat_ttl_s=_number(abilities.get("heartbeat_ttl_s")),
         info=info,
+        _address=address,
         _access=access,
     )
 

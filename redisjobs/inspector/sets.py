@@ -21,7 +21,7 @@ from redisjobs.inspector.pages import PAGE, walk
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Together
 from redisjobs.store.ops import sets as ops
-from redisjobs.wire import deadletter, payload
+from redisjobs.wire import deadletter, elixir, payload
 from redisjobs.wire.times import stamp
 
 log = logging.getLogger("redisjobs")
@@ -181,7 +181,10 @@ class JobSet:
         target = fields.get("queue", "default") if queue is None else queue
         if not isinstance(target, str) or not target:
             raise PayloadError("queue", "not the name of a queue: say which", entry.raw)
-        return target, payload.change(entry.raw, self._changes(entry), drop=("at",))
+        changes: dict[str, int | float | str] = {**self._changes(entry)}
+        if self._access.wire in elixir.ELIXIR:  # both lose a job that names none when it fails there
+            changes["queue"] = target
+        return target, payload.change(entry.raw, changes, drop=("at",), wire=self._access.wire)
 
     def _changes(self, entry: SetEntry) -> dict[str, int | float]:
         return {"enqueued_at": stamp(clock.now(), self._access.wire)}
@@ -194,7 +197,7 @@ class _Failed(JobSet):
         changes = super()._changes(entry)
         count = entry.retry_count
         if count is not None and abs(count) <= _MOST_RETRIES:
-            changes["retry_count"] = count - 1
+            changes["retry_count"] = count - 1 + elixir.counts_failures(entry.payload or {})
         return changes
 
 
@@ -218,9 +221,10 @@ class _Waiting(JobSet):
         return self._access.run(ops.bury(self._keys, self._key, moves, dead=self._access.dead))
 
     def _buried(self, entry: SetEntry) -> bytes:
-        if entry.problem is None:
-            return entry.raw
         queue = entry.queue or "default"
+        if entry.problem is None:
+            is_lost = not entry.queue and self._access.wire in elixir.ELIXIR  # by a retry from their pages
+            return payload.change(entry.raw, {"queue": queue}) if is_lost else entry.raw
         return deadletter.wrap(entry.raw, entry.problem, queue=queue, at=clock.now(), wire=self._access.wire)
 
 

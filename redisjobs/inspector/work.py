@@ -12,6 +12,7 @@ import msgspec
 from redisjobs.errors import WrongTypeError
 from redisjobs.inspector.access import Access
 from redisjobs.inspector.entries import JobEntry
+from redisjobs.inspector.processes import addresses
 from redisjobs.store.ops import processes as ops
 from redisjobs.wire import times
 
@@ -70,7 +71,7 @@ class WorkSet:
     @cached_property
     def _found(self) -> list[Work]:
         keys = self._access.keys
-        identities = self._access.run(ops.identities(keys))
+        identities = [address.removeprefix(":") for address in addresses(self._access)]
         if not identities:
             return []
         told = self._access.gather([op(keys, identity) for identity in identities for op in (ops.work, ops.workers)])

@@ -53,6 +53,15 @@ class Kill(Outcome):
         self.reason = reason
 
 
+class Again(Outcome):
+    """End here as done, and have another payload in its place after `delay_s` seconds, in the same step."""
+
+    def __init__(self, payload: bytes, delay_s: float) -> None:
+        super().__init__(payload, delay_s)
+        self.payload = payload
+        self.delay_s = _seconds(delay_s)
+
+
 class Release(Outcome):
     """Give the job back to its queue, to run next; not counted, and it costs no attempt."""
 

@@ -1,5 +1,7 @@
 """What becomes of a job that failed: Sidekiq's rules, to the letter (spec: sidekiq.md 1.3, 3.5, 3.6).
 
+Beside Exq and Verk: the same ones with their fields and delays (spec: exq.md 1.2, verk.md 3.2).
+
 Pure: from the payload, the error and the options to the fields that change and where the job goes.
 """
 
@@ -16,7 +18,7 @@ from redisjobs.errors import ChildDiedError
 from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.outcome import MAX_DELAY_S, Discard, Kill, Retry
 from redisjobs.lazy import LazyModule
-from redisjobs.wire import backtrace, times
+from redisjobs.wire import backtrace, elixir, times
 from redisjobs.wire import payload as payloads
 from redisjobs.wire.times import Wire
 
@@ -64,13 +66,17 @@ class RetryPolicy(Struct, frozen=True):
         self, payload: Mapping[str, Any], queue: str, error: BaseException, options: JobOptions, now: float
     ) -> Failure:
         """Return what becomes of a job that raised `error` when it was run from `queue`."""
+        retry = elixir.retry_of(payload)
+        if retry is None:
+            retry = options.retry
         changes, count = self._changes(payload, queue, error, now)
+        if self._is_elixir:
+            changes["retry"] = elixir.retries(retry, self.max_retries)
+            if self.wire == "verk":
+                changes["max_retry_count"] = changes["retry"]
         if isinstance(error, ChildDiedError) and self._is_poison(payload, changes, now):
             return Failure("dead", changes, died=True)
         noted = {**payload, **changes}
-        retry = payload.get("retry")
-        if retry is None:
-            retry = options.retry
         if isinstance(error, Kill):
             return Failure("dead", changes, died=True)
         if retry is False:
@@ -84,26 +90,24 @@ class RetryPolicy(Struct, frozen=True):
             return Failure("gone", changes, died=True)
         if isinstance(error, Retry) and delay_s is not None:
             return Failure("retry", changes, delay_s)
-        base_s = min(delay_s if delay_s is not None else count**4 + 15, MAX_DELAY_S)
+        usual_s = (count + self._is_elixir) ** 4 + 15
+        base_s = min(delay_s if delay_s is not None else usual_s, MAX_DELAY_S)
         return Failure("retry", changes, float(base_s + self._jitter_s(count)))
 
     def _changes(
         self, payload: Mapping[str, Any], queue: str, error: BaseException, now: float
     ) -> tuple[dict[str, Any], int]:
         cause = error.__cause__ if isinstance(error, Retry) and error.__cause__ else error
-        known = payload.get("retry_count")
-        count = 0
-        if isinstance(known, int | float) and not isinstance(known, bool) and known >= 0:
-            count = int(min(known, _MOST_RETRIES)) + 1
+        count = min(elixir.failures(payload), _MOST_RETRIES + 1)
         changes = payloads.mended(payload, at=now, wire=self.wire) | {
             "queue": _text_or(payload.get("retry_queue"), queue),
             "error_message": message_of(cause),
             "error_class": class_of(cause),
-            "retry_count": count,
+            "retry_count": count + (self._is_elixir or elixir.counts_failures(payload)),
         }
         if count == 0 or times.seconds(payload.get("failed_at")) is None:
             changes["failed_at"] = times.stamp(now, self.wire)
-        if count > 0:
+        if count > 0 or (changes["retry_count"] > 0 and self.wire != "verk"):  # Ruby's pages need both or none
             changes["retried_at"] = times.stamp(now, self.wire)
         lines = _wanted_lines(payload.get("backtrace"))
         if lines:
@@ -159,8 +163,14 @@ class RetryPolicy(Struct, frozen=True):
             return answer if answer > 0 else None
         return answer if answer in (Kill, Discard) or isinstance(answer, Kill | Discard) else None
 
+    @property
+    def _is_elixir(self) -> bool:
+        return self.wire in elixir.ELIXIR
+
     def _jitter_s(self, count: int) -> int:
         jitter = self.jitter or random.randrange
+        if self._is_elixir:
+            return jitter(30) * (count + 2)
         if self.wire == "sidekiq8":
             return jitter(10 * (count + 1))
         return jitter(10) * (count + 1)
@@ -177,7 +187,11 @@ def message_of(error: BaseException) -> str:
 
 def class_of(error: BaseException) -> str:
     """Return an error's class as Ruby's pages can print it: `ValueError`, `shop.errors.OutOfStock`."""
-    kind = type(error)
+    return name_of(type(error))
+
+
+def name_of(kind: type[BaseException]) -> str:
+    """See `class_of`: the name of a class of errors."""
     name = kind.__qualname__.replace("<locals>.", "").replace("<", "").replace(">", "")
     return name if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{name}"
 

@@ -9,8 +9,9 @@ from typing import Any
 from redisjobs.errors import RedisJobsError
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Op
+from redisjobs.wire import jobdata, times
 from redisjobs.wire import payload as wire_payload
-from redisjobs.wire import times
+from redisjobs.wire.jobdata import ActiveJobData
 from redisjobs.wire.payload import Payload
 
 _LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40, "fatal": 50}
@@ -49,7 +50,7 @@ class JobContext:
 
     @property
     def name(self) -> str:
-        """The job's name on the wire, `class` in the payload."""
+        """The job's name on the wire: `class` in the payload, or of ActiveJob the class inside."""
         return self._payload.name
 
     @property
@@ -68,6 +69,11 @@ class JobContext:
         if self._fields is None:
             self._fields = wire_payload.fields(self.raw)
         return dict(self._fields)
+
+    @property
+    def active_job(self) -> ActiveJobData:
+        """What Rails says of a job of ActiveJob: its `job_id`, `locale`, `executions` and so on; empty of another."""
+        return jobdata.read(self.args if self.payload.get("class") in jobdata.WRAPPERS else [], self.jid)
 
     @property
     def enqueued_at(self) -> float | None:

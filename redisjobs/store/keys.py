@@ -1,4 +1,4 @@
-"""Every key: its name, type, writer and lifetime.
+r"""Every key: its name, type, writer and lifetime.
 
 | key | type | content | written by | TTL |
 |---|---|---|---|---|
@@ -8,12 +8,26 @@
 | `stat:processed`, `stat:failed` | integer | runs; failed count in both | settle | - |
 | `stat:processed:YYYY-MM-DD`, `stat:failed:...` | integer | the same by UTC day | settle | 5 years |
 | `processes` | set | identities | beat | - |
-| `<identity>` | hash | info, concurrency, busy, beat, quiet, rss, rtt_us | beat | heartbeat |
+| `<identity>` | hash | info, concurrency, busy, beat, quiet, rss, rtt_us; redisjobs (ours) | beat | heartbeat |
 | `<identity>:work`, `<identity>:workers` | hash | what runs (generations 7, 8; 6) | beat | heartbeat |
 | `<identity>-signals` | list | `TSTP`, `TERM`, `TTIN` for that process | inspector | 60 s |
 | `paused` | set | names of queues that nobody may take from | inspector | - |
+| `j\|<bucket>` | hash | per class, of a minute or ten: runs, failures, ms (spec: 2.5) | tally | 8 h, 3 d |
+| `h\|<class>-<minute>`, `<class>-<minute>` | integer | a minute's histogram (generations 8; 7) | tally | 8 h |
 
-All of the above are Sidekiq's (spec: sidekiq.md 2); below are ours. The braces put each into the cluster
+All of the above are Sidekiq's (spec: sidekiq.md 2). These are Exq's and Verk's, as far as we know of them:
+
+| key | type | content | written by | TTL |
+|---|---|---|---|---|
+| `queue:backup::<node>::<queue>` | list | payloads that an Exq node holds, newest at the head | adopt | - |
+| `unique:<token>` | string | the jid of the job that holds the lock | unlock | the lock's |
+| `heartbeats` | zset | Exq nodes by the second of their last beat | forget | - |
+| `inprogress:<queue>:<node>` | list | payloads that a Verk node holds, newest at the head | adopt | - |
+| `verk_nodes` | set | Verk nodes | forget | - |
+| `verk:node:<node>` | string | `alive`; we only look for it | forget | 60 s |
+| `verk:node:<node>:queues` | set | the queues that a Verk node took from | forget | - |
+
+Below are ours. The braces put each into the cluster
 slot of the key that stands in them, its namespace included. In a Redis Cluster the namespace itself has braces
 (`{jobs}`): being the first ones they count, so that all keys are in one slot.
 
@@ -24,17 +38,24 @@ slot of the key that stands in them, its namespace included. In a Redis Cluster 
 | `lease-queues` | set | names of queues that our workers ever listened to | beat | - |
 | `lease-recovered:{queue:<name>}:<digest>` | integer | its recoveries while it ran | recover | 72 h |
 | `pushed:{<target>}:<producer>` | integer | the last push of a producer that was stored | push, schedule | 10 min |
+| `tallied:<identity>` | integer | the last of a process's sums that was added | tally | 10 min |
 """
 
 from __future__ import annotations
 
 from msgspec import Struct
 
+from redisjobs.wire.times import Wire
+
 
 class Keys(Struct, frozen=True):
-    """The names of all keys under one namespace; `namespace` is put before each, as redis-namespace does."""
+    """The names of all keys under one namespace; `namespace` is put before each, as redis-namespace does.
+
+    `wire`: whose Redis this is. It decides on what is written there besides payloads.
+    """
 
     namespace: str = ""
+    wire: Wire = "sidekiq8"
 
     def _key(self, name: str) -> str:
         return f"{self.namespace}:{name}" if self.namespace else name
@@ -67,6 +88,14 @@ class Keys(Struct, frozen=True):
     def lease_queues(self) -> str:
         return self._key("lease-queues")
 
+    @property
+    def exq_heartbeats(self) -> str:
+        return self._key("heartbeats")
+
+    @property
+    def verk_nodes(self) -> str:
+        return self._key("verk_nodes")
+
     def queue(self, name: str) -> str:
         return self._key(f"queue:{name}")
 
@@ -84,6 +113,18 @@ class Keys(Struct, frozen=True):
         """`target` is the key that the producer pushes to."""
         return self._key(f"pushed:{{{target}}}:{producer}")
 
+    def tallied(self, identity: str) -> str:
+        return self._key(f"tallied:{identity}")
+
+    def runs(self, bucket: str) -> str:
+        return self._key(f"j|{bucket}")
+
+    def histogram(self, class_name: str, minute: str) -> str:
+        return self._key(f"h|{class_name}-{minute}")
+
+    def histogram7(self, class_name: str, minute: str) -> str:
+        return self._key(f"{class_name}-{minute}")
+
     def stat(self, name: str, day: str = "") -> str:
         return self._key(f"stat:{name}:{day}" if day else f"stat:{name}")
 
@@ -99,12 +140,28 @@ class Keys(Struct, frozen=True):
     def signals(self, identity: str) -> str:
         return self._key(f"{identity}-signals")
 
+    def exq_backup(self, node: str, queue: str) -> str:
+        return self._key(f"queue:backup::{node}::{queue}")
+
+    def exq_unique(self, token: str) -> str:
+        return self._key(f"unique:{token}")
+
+    def verk_inprogress(self, queue: str, node: str) -> str:
+        return self._key(f"inprogress:{queue}:{node}")
+
+    def verk_node(self, node: str) -> str:
+        return self._key(f"verk:node:{node}")
+
+    def verk_node_queues(self, node: str) -> str:
+        return self._key(f"verk:node:{node}:queues")
+
     def kind(self, key: str) -> str:
         """Return the type that one of the keys above, Sidekiq's ones, has if nobody else wrote there."""
-        if key in (self.queues, self.processes, self.paused, self.lease_queues):
+        if key in (self.queues, self.processes, self.paused, self.lease_queues, self.verk_nodes):
             return "set"
-        if key in (self.schedule, self.retry, self.dead):
+        if key in (self.schedule, self.retry, self.dead, self.exq_heartbeats):
             return "zset"
         if key.startswith(self.stat("")):
             return "string"
-        return "list" if key.startswith(self.queue("")) or key.endswith("-signals") else "hash"
+        lists = (self.queue(""), self.verk_inprogress("", "").removesuffix(":"))
+        return "list" if key.startswith(lists) or key.endswith("-signals") else "hash"

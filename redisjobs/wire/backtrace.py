@@ -1,4 +1,4 @@
-"""Error backtraces, packed as Sidekiq packs them: JSON array, zlib, base64 (spec: sidekiq.md 1.4).
+"""Error backtraces, packed as Sidekiq packs them: JSON array, zlib, base64 (spec: sidekiq.md 1.4); Verk's are text.
 
 Ruby's pages join the lines without escaping them, so they are escaped here and `<module>` stays visible there.
 """
@@ -23,6 +23,8 @@ else:
 
 def pack(lines: list[str], wire: Wire) -> str:
     """Pack lines into the text of an `error_backtrace` field."""
+    if wire == "verk":
+        return "".join(f"{line}\n" for line in lines)
     escaped = [html.escape(line, quote=False) for line in lines]
     packed = zlib.compress(msgspec.json.encode(escaped))
     if wire == "sidekiq6":  # MIME: a newline after each 60 characters and at the end
@@ -35,12 +37,15 @@ def unpack(field: Any) -> list[str]:
     """Return the lines of an `error_backtrace` field, of any generation; what cannot be read gives no lines."""
     if isinstance(field, list):  # generation 6 also takes the bare array
         return [str(line) for line in field]
-    return [html.unescape(line) for line in _lines(field) or ()]
+    packed = _lines(field)
+    if packed is None and isinstance(field, str) and "\n" in field:  # Verk's
+        return [line.strip() for line in field.splitlines() if line.strip()]
+    return [html.unescape(line) for line in packed or ()]
 
 
-def is_packed(field: Any) -> bool:
-    """Tell whether every generation's pages can show an `error_backtrace` field."""
-    return _lines(field) is not None
+def is_shown(field: Any, wire: Wire) -> bool:
+    """Tell whether the pages of a wire can show an `error_backtrace` field."""
+    return isinstance(field, str) if wire == "verk" else _lines(field) is not None
 
 
 def _lines(field: Any) -> list[str] | None:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from redisjobs.errors import PayloadError
-from redisjobs.wire import payload
+from redisjobs.wire import elixir, payload
 from redisjobs.wire.arguments import MAX_DEPTH
 from redisjobs.wire.times import Wire, stamp
 
@@ -25,14 +25,17 @@ _SHOWN = 200
 
 def wrap(raw: bytes, problem: PayloadError, *, queue: str, at: float, wire: Wire) -> bytes:
     """Return what to put into the dead set for bytes that are no job: themselves, or an envelope."""
-    if _stands_bare(raw):
+    # whose pages crash over bytes that are no JSON, and who drop fields that they do not know
+    is_elixir = wire in elixir.ELIXIR
+    if not is_elixir and _stands_bare(raw):
         return raw
-    return payload.encode(
+    original = base64.b64encode(raw).decode()
+    envelope = payload.encode(
         {
-            "retry": False,
+            "retry": 0,  # whose retry from a page fails, goes back here; `false` would be dropped
             "queue": queue,
             "class": ENVELOPE,
-            "args": [raw[:_SHOWN].decode("utf-8", "replace")],
+            "args": [raw[:_SHOWN].decode("utf-8", "replace"), *([original] if is_elixir else [])],
             "jid": payload.new_jid(),
             "created_at": stamp(at, wire),
             "error_class": "redisjobs.PayloadError",
@@ -40,17 +43,27 @@ def wrap(raw: bytes, problem: PayloadError, *, queue: str, at: float, wire: Wire
             "`redisjobs dead show JID`; back to their queue: `redisjobs dead retry JID`",
             "failed_at": stamp(at, wire),
             "retry_count": 0,
-            ORIGINAL: base64.b64encode(raw).decode(),
+            ORIGINAL: original,
         }
     )
+    if not is_elixir:
+        return envelope
+    told = payload.mended(payload.fields(envelope), at=at, wire=wire)
+    if wire == "verk":
+        told["max_retry_count"] = 0
+    return payload.change(envelope, told, wire=wire)
 
 
 def unwrap(members: dict[str, Any]) -> bytes | None:
     """Return the original bytes of an envelope; None if these fields are none."""
-    if members.get("class") != ENVELOPE or not isinstance(members.get(ORIGINAL), str):
+    if members.get("class") != ENVELOPE:
+        return None
+    args = elixir.list_in(members.get("args"))
+    original = members.get(ORIGINAL, args[1] if isinstance(args, list) and len(args) == 2 else None)
+    if not isinstance(original, str):
         return None
     try:
-        return base64.b64decode(members[ORIGINAL], validate=True)
+        return base64.b64decode(original, validate=True)
     except ValueError:  # not base64, or not even ASCII
         return None
 

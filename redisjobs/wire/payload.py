@@ -17,7 +17,7 @@ import msgspec
 
 from redisjobs.errors import PayloadError
 from redisjobs.lazy import LazyModule
-from redisjobs.wire import arguments, backtrace, times
+from redisjobs.wire import arguments, backtrace, elixir, times
 from redisjobs.wire.arguments import MAX_DEPTH, Json
 from redisjobs.wire.times import Wire
 
@@ -36,11 +36,19 @@ class Payload(msgspec.Struct, rename={"name": "class"}, gc=False):
     retry_count: Any = None
     log_level: Any = None
     timeout: Any = None
+    max_retry_count: Any = msgspec.UNSET
+    processor: Any = msgspec.UNSET
 
     @property
     def attempt(self) -> int:
-        """Which run this is, from 1: `retry_count` is missing before the first failure and 0 after it."""
-        return self.retry_count + 2 if isinstance(self.retry_count, int) else 1
+        """Which run this is, from 1: `retry_count` is missing before the first failure and 0 after it.
+
+        Exq and Verk count the failures instead; see `elixir.counts_failures`.
+        """
+        if not isinstance(self.retry_count, int):
+            return 1
+        counts_failures = self.max_retry_count is not msgspec.UNSET or self.processor is None
+        return self.retry_count + (1 if counts_failures else 2)
 
 
 _NEEDED: dict[str, type] = {"class": str, "args": list, "jid": str, "queue": str}
@@ -82,6 +90,9 @@ def decode(raw: bytes) -> Payload:
     except msgspec.ValidationError as error:
         if "out of range" in str(error):
             return _decode_wide(raw)
+        listed = elixir.listed(raw)
+        if listed is not None:
+            return decode(listed)
         raise _shape_error(raw, msgspec.json.decode, error) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise PayloadError("payload", f"not JSON: {error}", raw) from None
@@ -105,8 +116,10 @@ def fields(raw: bytes) -> dict[str, Any]:
         raise PayloadError("payload", f"not JSON: {error}", raw) from None
 
 
-def change(raw: bytes, changes: Mapping[str, Json], *, drop: Sequence[str] = ()) -> bytes:
+def change(raw: bytes, changes: Mapping[str, Json], *, drop: Sequence[str] = (), wire: Wire | None = None) -> bytes:
     """Return the payload with some fields set and some dropped; the bytes of all others stay as they are.
+
+    With a `wire`, `args` are put into its form: see `elixir.formed`.
 
     Raises:
         PayloadError: no JSON object.
@@ -115,6 +128,8 @@ def change(raw: bytes, changes: Mapping[str, Json], *, drop: Sequence[str] = ())
         members: dict[str, Any] = dict(_members.decode(raw))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PayloadError("payload", f"not a JSON object: {error}", raw) from None
+    if wire is not None and "args" in members:
+        members["args"] = elixir.formed(members["args"], wire)
     members.update(changes)
     for name in drop:
         members.pop(name, None)
@@ -140,9 +155,9 @@ def check(members: dict[str, Json]) -> None:
 
 
 def mended(members: Mapping[str, Json], *, at: float, wire: Wire) -> dict[str, Json]:
-    """Return new values for the fields that Ruby cannot take as they are; most jobs have none.
+    """Return new values for the fields that the wire's pages and pollers cannot take as they are; most jobs have none.
 
-    Its poller loses a member of a set whose `tags` are no array; a page raises over times that are no numbers, and
+    Ruby's poller loses a member of a set whose `tags` are no array; a page raises over times that are no numbers, and
     over a backtrace that is not packed (spec: sidekiq.md 7). What was there is kept where it is text to read.
     """
     changes: dict[str, Json] = {}
@@ -153,9 +168,11 @@ def mended(members: Mapping[str, Json], *, at: float, wire: Wire) -> dict[str, J
         if members.get(name) is not None and times.seconds(members[name]) is None:
             changes[name] = times.stamp(at, wire)
     trace = members.get("error_backtrace")
-    if trace is not None and not backtrace.is_packed(trace):
-        lines = trace if isinstance(trace, list) else [trace]
+    if trace is not None and not backtrace.is_shown(trace, wire):
+        lines = backtrace.unpack(trace) or [trace]
         changes["error_backtrace"] = backtrace.pack([str(line) for line in lines], wire)
+    if wire in elixir.ELIXIR:
+        changes |= elixir.mended({**members, **changes}, at=at, wire=wire)
     return changes
 
 
@@ -174,7 +191,12 @@ def encode(members: Mapping[str, Json]) -> bytes:
 
 
 def encode_many(
-    name: str, calls: Sequence[list[Json]], jids: Sequence[str], fields: Mapping[str, Json], stamps: Mapping[str, Json]
+    name: str,
+    calls: Sequence[list[Json]],
+    jids: Sequence[str],
+    fields: Mapping[str, Json],
+    stamps: Mapping[str, Json],
+    wire: Wire = "sidekiq8",
 ) -> list[bytes]:
     """Write a payload for each list of arguments, as `encode` writes `fields`, the job's own and `stamps`.
 
@@ -189,6 +211,8 @@ def encode_many(
         middle = b',"class":' + _encoder.encode(name) + b',"jid":"'
         end = b'",' + _encoder.encode(stamps)[1:]
         texts = map(_encoder.encode, calls)
+        if wire == "verk":
+            texts = map(_encoder.encode, map(bytes.decode, texts))
         return [b"".join((head, args, middle, jid.encode(), end)) for args, jid in zip(texts, jids, strict=True)]
     except (UnicodeEncodeError, TypeError, ValueError):
         for args in calls:

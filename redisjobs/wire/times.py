@@ -1,13 +1,14 @@
-"""The unit of every time field, in every generation of Sidekiq (spec: sidekiq.md 1.7).
+"""The unit of every time field, in every generation of Sidekiq (spec: sidekiq.md 1.7), in Exq and in Verk.
 
-Generation 8 writes integer milliseconds, 6 and 7 write float seconds. Scores of sorted sets are seconds everywhere.
+Generation 8 writes integer milliseconds, 6, 7 and Exq write float seconds, Verk integer ones. Scores of sorted sets
+are seconds everywhere.
 """
 
 from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias, get_args
 
-Wire: TypeAlias = Literal["sidekiq8", "sidekiq7", "sidekiq6"]
+Wire: TypeAlias = Literal["sidekiq8", "sidekiq7", "sidekiq6", "exq", "verk"]
 """Whose form of a payload is written; all of them are read."""
 
 WIRES: tuple[str, ...] = get_args(Wire)
@@ -16,8 +17,10 @@ _MS_FROM = 100_000_000_000  # as seconds this is the year 5138, as milliseconds 
 
 
 def stamp(at: float, wire: Wire) -> int | float:
-    """Write a moment (Unix seconds) as a generation's payload field has it."""
-    return int(at * 1000) if wire == "sidekiq8" else float(at)
+    """Write a moment (Unix seconds) as a wire's payload field has it."""
+    if wire == "sidekiq8":
+        return int(at * 1000)
+    return int(at) if wire == "verk" else float(at)
 
 
 def seconds(value: Any) -> float | None:

@@ -32,6 +32,7 @@ from redisjobs.worker.executors import Executor
 from redisjobs.worker.executors.threads import Threads
 from redisjobs.worker.health import Health
 from redisjobs.worker.listeners import BLOCK_S, Listeners
+from redisjobs.worker.metrics import Metrics
 from redisjobs.worker.pace import Pace
 from redisjobs.worker.processor import Processor
 from redisjobs.worker.quarantine import Quarantine
@@ -45,6 +46,7 @@ log = logging.getLogger("redisjobs")
 STALL_S = 0.05  # unstarted jobs that no slot came free for in this time go back to their queue
 _LONGEST_PAUSE_S = 1.0
 _RESYNC_S = 60.0
+_HAND_OVER_S = 1.0
 
 
 class Fetcher:
@@ -65,6 +67,7 @@ class Fetcher:
         self._keys = wiring.keys
         self._processor = processor
         self._health = health
+        self._handed_over_at = 0.0  # what was counted, to `metrics`
         self.name = self._who = f"fetcher-{capsule.name}" + (f"@{wiring.shard}" if wiring.shard else "")
         self._bell = Bell()
         self._line = store.line()
@@ -90,8 +93,9 @@ class Fetcher:
 
     # -- called by others ---------------------------------------------------------------------------------------
 
-    def start(self, threads: Threads, *others: Executor) -> None:
-        """Begin to lease for these executors, each in the place that `Work.kind` names."""
+    def start(self, metrics: Metrics, threads: Threads, *others: Executor) -> None:
+        """Begin to lease for these executors, each in the place that `Work.kind` names; tell `metrics` what ended."""
+        self._metrics = metrics
         self._slots = Slots(self._capsule.concurrency, threads, *others)
         self._thread.start()
 
@@ -251,10 +255,16 @@ class Fetcher:
         ended = self._slots.end(self._done, now)
         self._settler.waiting += ended
         self.count += len(ended)
+        if now - self._handed_over_at > _HAND_OVER_S:
+            self._hand_over(now)
         if not busy:
             self._pace.pause()
         elif ended:
             self._pace.finished(len(ended), now)
+
+    def _hand_over(self, now: float) -> None:
+        self._handed_over_at = now
+        self._metrics.add(self._slots.counts.take())
 
     def _has_stalled(self, now: float) -> bool:
         """Tell whether jobs turned out to be longer than those that the leases ahead were counted by."""
@@ -360,6 +370,7 @@ class Fetcher:
         """Give back all that still runs, and settle what can be settled."""
         try:
             self._collect(clock.monotonic())
+            self._hand_over(clock.monotonic())
             self._give_back()
             self._settler.retry_refused(math.inf)
             self._settler.waiting += [released(lease) for lease in self._slots.abandon()]

@@ -6,7 +6,7 @@ Writes what Ruby's pages read of a process (spec: sidekiq.md 2.3, 2.4), the unio
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from redisjobs.store.op import Steps
 from redisjobs.store.ops import processes as ops
 from redisjobs.store.ops import server
 from redisjobs.version import __version__
+from redisjobs.wire import payload
 from redisjobs.worker.work import Running
 
 resource = LazyModule("resource")  # only where /proc is missing
@@ -53,12 +54,15 @@ class Heartbeat:
 
     name = "heartbeat"
 
-    def __init__(self, worker: Living, keys: Keys, settings: WorkerConfig, *, embedded: bool) -> None:
+    def __init__(
+        self, worker: Living, keys: Keys, settings: WorkerConfig, *, embedded: bool, abilities: Callable[[], bytes]
+    ) -> None:
         self.quiet = False
         self._worker = worker
         self._keys = keys
         self._settings = settings
         self._embedded = embedded
+        self._abilities = abilities
         self._rtt_us = 0
         self._queues = sorted({name for capsule in settings.capsules for name, _ in capsule.queues})
         self._info = process_info(worker.identity, settings, embedded=embedded)
@@ -69,28 +73,44 @@ class Heartbeat:
         yield from server.ping()
         self._rtt_us = int((clock.monotonic() - sent) * 1e6)
         if not self._embedded:
-            signal = yield from ops.signal_for(self._keys, self._worker.identity)
-            if signal:  # at once: what goes wrong below must not lose it
-                self._worker.told(signal)
+            for address in ops.addresses(self._keys, self._worker.identity):
+                signal = yield from ops.signal_for(self._keys, address)
+                if signal:  # at once: what goes wrong below must not lose it
+                    self._worker.told(signal)
         running = self._worker.running()
+        info = self._info
+        if self._keys.wire == "exq":  # whose pages read all from here
+            info = payload.change(info, {"busy": len(running), "quiet": self.quiet})
         yield from ops.beat(
             self._keys,
             self._worker.identity,
             fields={
-                "info": self._info,
+                "info": info,
                 "concurrency": self._settings.concurrency,
                 "busy": len(running),
                 "beat": repr(clock.now()),
                 "quiet": "true" if self.quiet else "false",
                 "rss": rss_kib(),
                 "rtt_us": self._rtt_us,
+                ops.ABILITIES: self._abilities(),
             },
-            work={one.tid: _work(one) for one in running},
+            work={one.tid: self._work(one) for one in running},
             queues=self._queues,
             ttl_s=self._settings.heartbeat_ttl_s,
         )
         self._worker.beaten()
         return self._settings.heartbeat_s
+
+    def _work(self, one: Running) -> bytes:
+        lease = one.work.lease
+        told: dict[str, Any] = {
+            "queue": lease.queue,
+            "payload": lease.raw.decode("utf-8", "replace"),
+            "run_at": int(one.started_at),
+        }
+        if self._keys.wire == "exq":
+            told |= {"pid": one.tid, "host": self._worker.identity}  # where its pages send signals to
+        return msgspec.json.encode(told)
 
 
 def new_identity(hostname: str | None = None) -> str:
@@ -135,14 +155,3 @@ def rss_kib() -> int:
             return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) // 1024
         except ImportError:
             return 0
-
-
-def _work(one: Running) -> bytes:
-    lease = one.work.lease
-    return msgspec.json.encode(
-        {
-            "queue": lease.queue,
-            "payload": lease.raw.decode("utf-8", "replace"),
-            "run_at": int(one.started_at),
-        }
-    )

@@ -7,12 +7,14 @@ sets at the same time. It sleeps until the next one is due, or a bounded time, s
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from redisjobs import clock
 from redisjobs.errors import PayloadError, WrongTypeError
 from redisjobs.store.op import Steps
 from redisjobs.store.ops import sets as ops
 from redisjobs.wire import deadletter, payload
+from redisjobs.wire.elixir import ELIXIR
 from redisjobs.wire.times import stamp
 from redisjobs.worker.wiring import Wiring
 
@@ -85,7 +87,10 @@ class Poller:
         queue = payload.fields(raw).get("queue", "default")
         if not isinstance(queue, str) or not queue:
             raise PayloadError("queue", "not the name of a queue", raw)
-        return queue, payload.change(raw, {"enqueued_at": stamp(clock.now(), self._wire)}, drop=("at",))
+        changes: dict[str, Any] = {"enqueued_at": stamp(clock.now(), self._wire)}
+        if self._wire in ELIXIR:  # both lose a job that names none when it fails there
+            changes["queue"] = queue
+        return queue, payload.change(raw, changes, drop=("at",), wire=self._wire)
 
     def _bury(self, set_key: str, raw: bytes, error: PayloadError) -> Steps[int]:
         """Move bytes that are no job to the dead set; return how many could not be, 0 or 1."""

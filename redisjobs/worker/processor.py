@@ -17,15 +17,17 @@ from redisjobs.config import WorkerConfig
 from redisjobs.errors import JobInterrupted, JobTimeout, PayloadError, UnknownJobError
 from redisjobs.jobs.job import Job
 from redisjobs.jobs.options import JobOptions
-from redisjobs.jobs.outcome import Discard, Kill, Outcome, Release, Retry, Snooze
+from redisjobs.jobs.outcome import Again, Discard, Kill, Outcome, Release, Retry, Snooze
+from redisjobs.jobs.registry import Registry
 from redisjobs.jobs.retry import message_of, users_traceback
 from redisjobs.middleware.context import JobContext, job_logger, running
 from redisjobs.store.drive import adrive, drive
-from redisjobs.store.ops.leases import FAILED, NO_RUN, Lease, Settlement, done, released
+from redisjobs.store.ops.leases import FAILED, NO_RUN, PROCESSED, Lease, Settlement, done, released
 from redisjobs.store.stores import AsyncStore, BlockingStore
-from redisjobs.wire import deadletter, payload
+from redisjobs.wire import deadletter, jobdata, payload
 from redisjobs.wire.payload import Payload
 from redisjobs.worker import logs
+from redisjobs.worker.unique import unlocking
 from redisjobs.worker.watchdog import Watchdog
 from redisjobs.worker.wiring import Wiring
 from redisjobs.worker.work import COROUTINE, PROCESS, THREAD, Work
@@ -57,6 +59,7 @@ class Processor:
         self._events = wiring.events
         self._policy = wiring.policy
         self._keys = wiring.keys
+        self._has_locks = wiring.keys.wire == "exq"
         self._store = store
         self._astore = astore
         self._job_log = settings.job_log
@@ -69,30 +72,33 @@ class Processor:
         """Read a lease; return what to run, or where it goes if it cannot be run here."""
         try:
             read = payload.decode(lease.raw)
-            job = self._registry.find(read.name)
+            job = find(self._registry, read)
         except PayloadError as error:
             return self._malformed(lease, error)
         except UnknownJobError as error:
-            return self._failed(lease, read, None, error)
+            return self._unlocking(self._failed(lease, read, None, error))
         return Work(lease, read, job, COROUTINE if job.is_async else self._kinds[job.opts.executor])
 
     def run(self, work: Work) -> Settlement:
         """Run a job in this thread. Never raises, whatever job and payload are like."""
         try:
-            return self._run(work)
+            return self._unlocking(self._run(work))
         except Exception as error:
             return self._stumbled(work.lease, error)
 
     async def arun(self, work: Work) -> Settlement:
         """See `run`: an async job, on the event loop."""
         try:
-            return await self._arun(work)
+            return self._unlocking(await self._arun(work))
         except Exception as error:
             return self._stumbled(work.lease, error)
 
     def failed(self, work: Work, error: BaseException) -> Settlement:
         """Return where a job goes whose run was ended from outside. Never raises."""
-        return self._failed(work.lease, work.payload, work.job, error)
+        return self._unlocking(self._failed(work.lease, work.payload, work.job, error))
+
+    def _unlocking(self, settlement: Settlement) -> Settlement:
+        return unlocking(settlement, self._keys) if self._has_locks else settlement
 
     def _run(self, work: Work) -> Settlement:
         lease, read, job = work.lease, work.payload, work.job
@@ -162,6 +168,9 @@ class Processor:
         if end is None or isinstance(end, Discard):
             self._log_end(read, "done", started)
             settlement = done(lease)
+        elif isinstance(end, Again):
+            self._log_end(read, "done", started)
+            settlement = Settlement(lease, "schedule", PROCESSED, end.payload, end.delay_s)
         elif isinstance(end, Snooze):
             self._log_end(read, "snooze", started)
             settlement = self._snoozed(lease, end.delay_s)
@@ -188,7 +197,7 @@ class Processor:
         try:
             members = payload.fields(lease.raw)
             failure = self._policy.decide(members, lease.queue, error, options, clock.now())
-            changed = payload.change(lease.raw, failure.changes, drop=("at",))
+            changed = payload.change(lease.raw, failure.changes, drop=("at",), wire=self._policy.wire)
         except PayloadError as problem:
             return self._malformed(lease, problem)
         self._log_end(read, "fail", started, error, failure.where, failure.delay_s)
@@ -206,7 +215,9 @@ class Processor:
         changes = payload.mended(members, at=clock.now(), wire=self._policy.wire)
         if members.get("queue") != lease.queue:
             changes["queue"] = lease.queue
-        raw = payload.change(lease.raw, changes, drop=("at",)) if changes or "at" in members else lease.raw
+        if not changes and "at" not in members and isinstance(members.get("args"), list):
+            return Settlement(lease, "schedule", NO_RUN, lease.raw, delay_s)
+        raw = payload.change(lease.raw, changes, drop=("at",), wire=self._policy.wire)
         return Settlement(lease, "schedule", NO_RUN, raw, delay_s)
 
     def _stumbled(self, lease: Lease, error: Exception) -> Settlement:
@@ -264,6 +275,18 @@ class Processor:
         users = None if quiet else users_traceback(error)
         trace = None if users is None else (type(error), error, users)
         logger.warning(how, extra=extra, exc_info=trace)
+
+
+def find(registry: Registry, read: Payload) -> Job[Any, Any]:
+    """Return the job of a payload, which is named after the class inside if it is one of ActiveJob.
+
+    Raises:
+        UnknownJobError: there is none.
+    """
+    if read.name not in jobdata.WRAPPERS:
+        return registry.find(read.name)
+    read.name = jobdata.job_class(read.args) or read.name
+    return registry.find_active(read.name)
 
 
 _NEXT = {"retry": "retry", "dead": "dead set", "gone": "dropped"}

@@ -165,7 +165,7 @@ class Reaper:
         try:
             payload.decode(raw)
             mended = payload.mended(payload.fields(raw), at=now, wire=self._wire)
-            buried = payload.change(raw, mended | told, drop=("at",))
+            buried = payload.change(raw, mended | told, drop=("at",), wire=self._wire)
         except PayloadError as error:
             buried = deadletter.wrap(raw, error, queue=queue, at=now, wire=self._wire)
         return Settlement(Lease(queue, raw, 0.0), "dead", NO_RUN, buried)

@@ -15,6 +15,7 @@ from redisjobs import clock
 from redisjobs.store.ops.leases import Lease, Settlement
 from redisjobs.worker.executors import Executor
 from redisjobs.worker.executors.threads import Threads
+from redisjobs.worker.metrics import Counts
 from redisjobs.worker.work import THREAD, Running, Work
 
 
@@ -27,6 +28,8 @@ class Slots:
         self.leader_is_job_thread = False
         self.leaders_own: Work | None = None
         """What the leader is to run itself, if it is a job thread."""
+        self.counts = Counts()
+        """What the jobs were that ended."""
         self.moved_at = clock.monotonic()
         """When a job was last given to or back from an executor, in monotonic seconds."""
         self._executors: tuple[Executor, ...] = (threads, *others)
@@ -77,12 +80,13 @@ class Slots:
     def end(self, done: deque[Settlement], now: float) -> list[Settlement]:
         """Empty `done`, in which others put jobs that ended; return those that had not been given back."""
         ended = []
-        held, counts = self._held, self._counts
+        held, counts, note = self._held, self._counts, self.counts.note
         while done:
             settlement = done.popleft()
             work = held.pop(settlement.lease, None)
             if work is not None:
                 counts[work.kind] -= 1
+                note(work, settlement)
                 ended.append(settlement)
         if ended:
             self.moved_at = now

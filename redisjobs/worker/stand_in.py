@@ -36,7 +36,7 @@ from redisjobs.wire import payload
 from redisjobs.wire.payload import Payload
 from redisjobs.wire.times import stamp
 from redisjobs.worker.executors.coroutines import LoopThread
-from redisjobs.worker.processor import Processor
+from redisjobs.worker.processor import Processor, find
 from redisjobs.worker.settler import Settler
 from redisjobs.worker.wiring import Wiring
 from redisjobs.worker.work import COROUTINE, Work
@@ -256,7 +256,7 @@ def _at(url: str, number: int) -> dict[str, Any]:
 def _runnable(app: App, raw: bytes) -> Payload | None:
     try:
         read = payload.decode(raw)
-        app.registry.find(read.name)
+        find(app.registry, read)
     except (PayloadError, UnknownJobError):
         return None
     return read

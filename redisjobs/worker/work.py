@@ -15,13 +15,14 @@ THREAD, COROUTINE, PROCESS = 0, 1, 2
 """Where a job runs: the places of the executors in a fetcher's list."""
 
 
-class Work(Struct, frozen=True, eq=False, gc=False):
-    """What an executor runs."""
+class Work(Struct, eq=False, gc=False):
+    """What an executor runs. The executor writes down how long that took."""
 
     lease: Lease
     payload: Payload
     job: Job[Any, Any]
     kind: int = THREAD
+    took_s: float = 0.0
 
     @property
     def timeout_s(self) -> float | None:

@@ -13,6 +13,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -27,6 +28,7 @@ from redisjobs.store.drive import drive
 from redisjobs.store.op import Op, Together
 from redisjobs.store.ops import leases, processes, server
 from redisjobs.store.stores import AsyncStore, BlockingStore
+from redisjobs.worker.abilities import abilities_of
 from redisjobs.worker.capsule import Capsule
 from redisjobs.worker.channel import Channel
 from redisjobs.worker.executors import Executor
@@ -38,6 +40,7 @@ from redisjobs.worker.guard import Guard
 from redisjobs.worker.health import Health
 from redisjobs.worker.heartbeat import Heartbeat, new_identity
 from redisjobs.worker.lifecycle import Lifecycle
+from redisjobs.worker.metrics import Metrics
 from redisjobs.worker.origin import Origin, find, in_child
 from redisjobs.worker.pipe import Hello
 from redisjobs.worker.poller import Poller
@@ -87,7 +90,9 @@ class Worker:
         self._capsules = [Capsule(config) for config in settings.capsules]
         self._fetchers: list[Fetcher] = []
         self._executors: list[Executor] = []
-        self._heartbeat = Heartbeat(self, wiring.keys, settings, embedded=embedded)
+        self._metrics = Metrics(self.identity, wiring.keys, wiring.policy.wire)
+        abilities = partial(abilities_of, wiring.registry, wiring.policy.wire, settings.heartbeat_ttl_s)
+        self._heartbeat = Heartbeat(self, wiring.keys, settings, embedded=embedded, abilities=abilities)
         self._beside = beside
         self._main = self
         for other in beside:
@@ -245,7 +250,7 @@ class Worker:
         coroutines = Coroutines(name, capsule.concurrency, self._loop, self._processor.arun, fetcher.finished)
         processes = Processes(f"{name}p", capsule.concurrency, self._child, self._processor, fetcher.finished)
         self._executors += [threads, coroutines, processes]
-        fetcher.start(threads, coroutines, processes)
+        fetcher.start(self._metrics, threads, coroutines, processes)
 
     def _child(self) -> tuple[Child, Hello]:
         wiring, path = self._wiring, [str(place) for place in sys.path]
@@ -266,6 +271,7 @@ class Worker:
         queues = [name for capsule in self._capsules for name in capsule.queues]
         return [
             Poller(self._wiring, self.settings.max_poll_s),
+            self._metrics,
             Reaper(self.identity, self._wiring, self.settings, self._health, queues),
         ]
 
@@ -331,6 +337,10 @@ class Worker:
         for capsule in self._capsules:
             goodbyes += [leases.disown(keys, queue, self.identity) for queue in capsule.queues]
         goodbyes.append(processes.leave(keys, self.identity))
+        try:
+            drive(self._metrics.once(), self._store)
+        except StoreError as error:
+            log.warning("the last seconds are missing from the metrics", extra={"error": str(error)})
         for goodbye in goodbyes:
             try:
                 self._store.run(goodbye)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.quick
 REQUESTS = {"redisjobs.store.op": ("Op", "command"), "redisjobs.store.scripts": ("script",)}
 """What builds a request, or finds a script, from names."""
 
-TYPES = {"set", "list", "zset", "integer", "hash"}
+TYPES = {"set", "list", "zset", "integer", "string", "hash"}
 PEOPLE = "inspector"  # in the table: written when somebody asks for it
 
 
@@ -85,7 +85,7 @@ def rows(module: Module) -> Iterator[list[str]]:
     """Yield the cells of the tables in a module's docstring."""
     for line in (ast.get_docstring(module.tree) or "").splitlines():
         if line.startswith("| `"):
-            yield [cell.strip() for cell in line.strip("|").split("|")]
+            yield [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip("|"))]
 
 
 def told(module: Module) -> list[str]:

@@ -10,19 +10,15 @@ pytestmark = pytest.mark.quick
 
 TABLE: dict[str, tuple[str, ...]] = {
     # place        may import, with all that these may import
-    "cli": (PACKAGE, "inspector", "worker", "plugins"),
+    "cli": (PACKAGE, "inspector", "worker", "plugins", "sidekiq_yml"),
     "web": (PACKAGE, "inspector", "worker", "plugins"),
     "contrib": (PACKAGE,),
     "testing": (PACKAGE, "clock"),
     PACKAGE: ("app",),  # __init__.py: the public names
-    "app": (
-        "inspector",
-        "worker",
-        "plugins",
-        "app_config",
-        "app_testing",
-    ),  # the front door: it puts the parts together
-    "app_testing": ("worker",),  # a side door of it
+    "app": ("inspector", "worker", "plugins", "app_rails", "app_testing"),  # the front door: it joins the parts
+    "app_rails": ("client", "app_config"),  # a side door of it
+    "app_testing": ("worker",),  # another
+    "active_job": ("middleware",),  # public names that only those need who talk to Rails
     "worker": ("client", "service"),
     "inspector": ("client",),
     "plugins": ("client", "service", "plugin"),
@@ -34,6 +30,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "app_config": ("wire", "config"),  # what the front door is told
     "store": ("wire", "config"),
     "wire": ("errors",),
+    "sidekiq_yml": ("config",),
     "config": ("errors",),
     "errors": (),
     "clock": (),

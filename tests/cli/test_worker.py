@@ -179,3 +179,35 @@ def test_a_worker_runs_jobs_until_it_is_told_to_stop(
     assert process.returncode == 0
     assert "done" in err
     assert cli("processes", "--json").json == []
+
+
+def test_a_worker_reads_sidekiq_yml_and_says_what_it_ignores(
+    installed: Installed, folder: Path, redis: RealRedis, app: RedisJobs
+) -> None:
+    (folder / "config").mkdir()
+    (folder / "config" / "sidekiq.yml").write_text(
+        ":concurrency: 5\n:tag: shop\n:pidfile: tmp/pid\n:queues: [[high, 3], low]\nproduction:\n  :concurrency: 2\n"
+    )
+    process = installed("worker", "shop:app", "--config", "config/sidekiq.yml", "-e", "production")
+    try:
+        app.push("Mark", ["marked"], queue="low")
+        eventually(lambda: redis.value("marked") == "1", 30, "the job did not run")
+        [found] = app.processes
+        assert (found.tag, found.concurrency, found.queues) == ("shop", 2, ("high", "low"))
+    finally:
+        process.terminate()
+        _, err = process.communicate(timeout=30)
+
+    [ignored] = [line for line in err.splitlines() if "setting ignored" in line]
+    assert "WARN" in ignored
+    assert "source=config/sidekiq.yml setting=pidfile" in ignored
+
+
+@pytest.mark.parametrize("name", ["sidekiq.yml", "sidekiq.yml.erb"])
+def test_erb_in_sidekiq_yml_is_refused_with_its_line(installed: Installed, folder: Path, name: str) -> None:
+    (folder / name).write_text(":queues: [a]\n:concurrency: <%= ENV['N'] %>\n")
+
+    status, err = failure(installed, "shop:app", "--config", name)
+
+    assert status == 2
+    assert name + ":2: \":concurrency: <%= ENV['N'] %>\" is ERB" in err

@@ -8,34 +8,18 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from tests.interop.peers import SCRIPT, unavailable
 from tests.support.eventually import eventually
 from tests.support.fleet import cli
+from tests.support.pages import Page
 from tests.support.real_redis import RealRedis
 
 pytestmark = pytest.mark.e2e
 
-README = Path(__file__).parents[2] / "README.md"
-_BLOCK = re.compile(r"(?:<!-- (?P<mark>[^>]+) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)```", re.DOTALL)
-
-
-class Block(NamedTuple):
-    """A fenced block: what the comment before it says, its language and its text."""
-
-    mark: str
-    kind: str
-    text: str
-
-
-def blocks(mark: str) -> list[Block]:
-    found = [
-        Block(each["mark"] or "", each["kind"], each["text"]) for each in _BLOCK.finditer(README.read_text("utf-8"))
-    ]
-    return [block for block in found if block.mark == mark]
+README = Page("README.md")
 
 
 def python(code: str, folder: Path, redis: RealRedis) -> str:
@@ -75,19 +59,17 @@ def fits(shown: list[str], printed: list[str]) -> bool:
 
 
 def test_the_readme_from_top_to_bottom(redis: RealRedis, tmp_path: Path) -> None:
-    (shop,) = blocks("file: shop_jobs.py")
-    enqueue, embedded, stateful, limits = blocks("run: python")
-    (from_ruby,) = blocks("run: ruby")
-    (look,) = blocks("redis-cli")
+    (shop,) = README.marked("file: shop_jobs.py")
+    enqueue, embedded, stateful, limits = README.marked("run: python")
+    (from_ruby,) = README.marked("run: ruby")
+    (look,) = README.marked("redis-cli")
     (tmp_path / "shop_jobs.py").write_text(shop.text, "utf-8")
 
     assert python(enqueue.text, tmp_path, redis) == "8 5 1\n"
     ruby(from_ruby.text, redis)
     python("from shop_jobs import app; app.push('HardWorker', [], queue='mailers', retry=5)", tmp_path, redis)
 
-    (words,) = (
-        shlex.split(line)[1:] for line in README.read_text("utf-8").splitlines() if line.startswith("redisjobs worker ")
-    )
+    (words,) = (shlex.split(line)[1:] for line in README.text.splitlines() if line.startswith("redisjobs worker "))
     assert words[0] == "worker"
     worker = subprocess.Popen(
         [Path(sys.executable).with_name("redisjobs"), *words],
@@ -122,8 +104,7 @@ def test_the_readme_from_top_to_bottom(redis: RealRedis, tmp_path: Path) -> None
 
 def test_the_commands_that_look_at_it_work(redis: RealRedis) -> None:
     """Each line of the block `Look at it`; the plural ones also as JSON."""
-    section = README.read_text("utf-8").split("## Look at it", 1)[1]
-    lines = _BLOCK.search(section)["text"].splitlines()  # type: ignore[index]
+    (lines,) = (block.text.splitlines() for block in README.blocks if block.text.startswith("redisjobs stats\n"))
 
     for line in lines:
         words = shlex.split(line, comments=True)[1:]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from redisjobs import ConfigError, Kill, RedisJobs
+from redisjobs.cli import main
 from tests.support.cluster import Cluster, slot
 from tests.support.eventually import eventually
 from tests.support.fleet import ROOT, Fleet, command
@@ -32,6 +33,26 @@ def cluster(started: Cluster) -> Cluster:
     for node in started.masters:
         node.client.flushall()
     return started
+
+
+def test_the_doctor_sees_the_node_that_has_the_jobs(cluster: Cluster) -> None:
+    other = next(node for node in cluster.masters if node is not cluster.owner(NAMESPACE))
+    app = RedisJobs(other.url, namespace=NAMESPACE)
+    app.push("noop", [1])
+
+    report = app.doctor()
+    app.close()
+
+    assert report.of("unknown") == []
+    assert {"unheard", "workers"} <= {finding.check for finding in report.findings}
+    assert report.server["mode"] == "cluster"
+
+
+def test_the_doctor_of_a_cluster_needs_the_namespace_too(cluster: Cluster) -> None:
+    app = RedisJobs(cluster.url)
+
+    with pytest.raises(ConfigError, match="namespace"):
+        app.doctor()
 
 
 async def apush(app: RedisJobs, name: str, *args: object) -> None:
@@ -96,6 +117,21 @@ def test_jobs_of_a_process_that_died_are_brought_back(cluster: Cluster, fleet: F
 
     eventually(lambda: fleet.runs.started()[1] == 2, _DEADLINE_S, "the job was not brought back")
     app.close()
+
+
+@pytest.mark.parametrize("target", ["{jobs}new", "{other}"])
+def test_queues_and_sets_move_to_it_and_within_it(cluster: Cluster, redis: RealRedis, target: str) -> None:
+    """To the same slot in one step, to another one as to another server."""
+    redis.seed({"queues": {"mail"}, "queue:mail": ["b", "a"], "retry": {"x": 1.5}})
+    inside, there = (f"{cluster.masters[0].url}#{namespace}" for namespace in (NAMESPACE, target))
+
+    assert main.run(["--url", redis.url, "move", "--from", "", "--to", inside, "--all"]) == 0
+    assert main.run(["move", "--from", inside, "--to", there, "--all"]) == 0
+
+    owner = cluster.owner(target)
+    assert owner.value(f"{target}:queue:mail") == ["b", "a"]
+    assert owner.value(f"{target}:retry") == {"x": 1.5}
+    assert cluster.owner(NAMESPACE).value(f"{NAMESPACE}:queue:mail") is None
 
 
 @pytest.mark.parametrize("namespace", ["", "jobs", "{}jobs"])

@@ -24,6 +24,17 @@ def sentinels() -> Iterator[Sentinels]:
         yield made
 
 
+def test_the_doctor_looks_at_the_master(sentinels: Sentinels) -> None:
+    app = RedisJobs(sentinels.url)
+
+    report = app.doctor()
+    app.close()
+
+    assert (report.server["role"], report.server["replicas"] > 0) == ("master", True)
+    assert report.of("unknown") == []
+    assert [finding.check for finding in report.findings if finding.check == "role"] == []
+
+
 class Producing:
     """Pushes numbers, one after the other, and remembers when each was acknowledged."""
 

@@ -200,6 +200,8 @@ def test_a_worker_needs_no_more_rights(
     for words in (*LOOKS, *CHANGES):
         options = ["--url", url, *(["--namespace", namespace] if namespace else [])]
         assert main.run([*words.split(), *options]) == 0, words
+    other_database = url.replace("/0?", "/1?")
+    assert main.run(["move", "--all", "--from", url, "--to", other_database, *options]) == 0
     for process in app.processes:
         process.quiet()
     eventually(lambda: "quiet" in worker.log, _DEADLINE_S)
@@ -209,6 +211,43 @@ def test_a_worker_needs_no_more_rights(
     assert "permissions" not in worker.log
     assert rest("worker", tls) <= SELDOM
     app.close()
+
+
+@pytest.mark.parametrize("namespace", ["", "jobs"])
+def test_a_doctor_needs_only_to_read(tls: RealRedis, certificates: Certificates, namespace: str) -> None:
+    tls.client.execute_command(*rights("doctor", namespace))
+    tls.client.script_flush()
+    app = RedisJobs(tls.url, namespace=namespace)
+    app.push("noop", [1])
+    app.push("noop", [2], delay_s=60)
+    tls.client.rpush(app.keys.lease("gone", "dead:1:a"), "job")
+    with app.worker(queues=["other"], concurrency=1, heartbeat_ttl_s=60):
+        limited = RedisJobs(url_of(tls, certificates, f"doctor:{PASSWORD}@"), namespace=namespace)
+        report = limited.doctor()
+        limited.close()
+    app.close()
+
+    assert report.of("unknown") == []
+    assert {"unheard", "strays", "persistence"} <= {finding.check for finding in report.findings}
+    assert refused(tls) == []
+    assert rest("doctor", tls) <= SELDOM
+    with pytest.raises(StoreError, match=r"can't run this command|permissions"):
+        RedisJobs(url_of(tls, certificates, f"doctor:{PASSWORD}@"), namespace=namespace).queue().clear()
+
+
+def test_a_doctor_with_a_workers_rights_says_what_it_could_not_check(
+    tls: RealRedis, certificates: Certificates
+) -> None:
+    tls.client.execute_command(*rights("worker"))
+    app = RedisJobs(url_of(tls, certificates, f"worker:{PASSWORD}@"))
+    app.push("noop", [1])
+
+    report = app.doctor()
+    app.close()
+
+    needs = {part for finding in report.of("unknown") for part in finding.remedy.split("; ")}
+    assert needs == {"needs +info", "needs +config|get", "needs +slowlog|get", "needs +scan"}
+    assert [finding.check for finding in report.of("problem")] == ["workers", "unheard"]
 
 
 def begun_by(fleet: Fleet, pid: int) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from redisjobs.errors import PayloadError
 from redisjobs.inspector import JobEntry, SetEntry
-from redisjobs.wire import backtrace, deadletter
+from redisjobs.wire import backtrace, deadletter, jobdata
 from tests.support.builders import JID, a_payload
 
 pytestmark = pytest.mark.quick
@@ -72,6 +74,45 @@ def test_an_activejob_is_shown_by_its_own_class_and_arguments() -> None:
 
     assert (entry.name, entry.display_name) == ("Sidekiq::ActiveJob::Wrapper", "ReportJob")
     assert entry.display_args == [1, 2]
+
+
+@pytest.mark.parametrize("class_", sorted(jobdata.WRAPPERS))
+def test_an_activejob_is_shown_without_what_is_for_rails_alone(class_: str) -> None:
+    """Resque writes no `wrapped`."""
+    keywords = {"at": {"_aj_serialized": "ActiveJob::Serializers::DateSerializer", "value": "2024-11-01"}}
+    arguments = [{"_aj_globalid": "gid://shop/Order/7"}, {**keywords, "_aj_ruby2_keywords": ["at"]}]
+
+    entry = JobEntry(a_payload(class_=class_, args=[{"job_class": "ReportJob", "arguments": arguments}]))
+
+    assert entry.display_name == "ReportJob"
+    assert entry.display_args == ["gid://shop/Order/7", {"at": "2024-11-01"}]
+
+
+def test_an_activejob_that_is_nested_too_deeply_can_be_shown() -> None:
+    nested: Any = []
+    for _ in range(700):
+        nested = [nested]
+
+    args = [{"job_class": "ReportJob", "arguments": nested}]
+
+    assert JobEntry(a_payload(class_="Sidekiq::ActiveJob::Wrapper", args=args, jid=...)).display_args
+
+
+def test_a_mail_of_rails_is_shown_by_its_mailer() -> None:
+    mail = "ActionMailer::MailDeliveryJob"
+    arguments = ["OrderMailer", "shipped", "deliver_now", {"args": [7], "_aj_ruby2_keywords": ["args"]}]
+    args = [{"job_class": mail, "arguments": arguments}]
+
+    entry = JobEntry(a_payload(class_="Sidekiq::ActiveJob::Wrapper", wrapped=mail, args=args))
+
+    assert (entry.display_name, entry.display_args) == ("OrderMailer#shipped", [{"args": [7]}])
+
+
+@pytest.mark.parametrize("args", [[], [None], [{}], [{"arguments": 7}], [{"job_class": 7, "arguments": None}]])
+def test_a_wrapper_around_nothing_is_shown_as_it_is(args: list[Any]) -> None:
+    entry = JobEntry(a_payload(class_="Sidekiq::ActiveJob::Wrapper", args=args))
+
+    assert (entry.display_name, entry.display_args) == ("Sidekiq::ActiveJob::Wrapper", args)
 
 
 def test_an_encrypted_argument_is_not_shown() -> None:

@@ -57,6 +57,21 @@ def test_every_generation_is_read(redis: RealRedis, access: Access, generation: 
     assert (process.rss_kb, process.rtt_us) == (81234, 214)
     assert (process.beat_at, process.started_at) == (1732406400.5, 1732406390.5)
     assert process.version == info.get("version", "")
+    assert (process.language, process.generation) == ("Ruby", int(info.get("version", "6")[0]))
+    assert (process.jobs, process.wire, process.heartbeat_ttl_s) == (None, "", 0.0)
+
+
+def test_what_ours_can_do_is_read_when_asked_for(redis: RealRedis, access: Access) -> None:
+    can = '{"jobs":["Mail",3],"wire":"sidekiq7","heartbeat_ttl_s":30}'
+    seed(redis, "h:1:a", {"version": "redisjobs 1.2"}, {"redisjobs": can})
+    seed(redis, "h:2:b", {"version": "redisjobs 1.2"}, {"redisjobs": '{"jobs":3,"heartbeat_ttl_s":"x","wire":[]}'})
+
+    lean, _ = ProcessSet(access)
+    one, odd = ProcessSet(access, abilities=True)
+
+    assert (one.jobs, one.wire, one.heartbeat_ttl_s) == (("Mail",), "sidekiq7", 30.0)
+    assert (odd.jobs, odd.wire, odd.heartbeat_ttl_s) == (lean.jobs, lean.wire, lean.heartbeat_ttl_s) == (None, "", 0.0)
+    assert one.ours
 
 
 def test_our_own_process_is_read(redis: RealRedis, access: Access) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import Any
 
@@ -13,18 +14,19 @@ from redisjobs.wire.times import Wire
 HOLD_AT_MOST_S = 60
 
 
-def interop_app(url: str | None = None, wire: Wire = "sidekiq8") -> RedisJobs:
+def interop_app(url: str | None = None, wire: Wire = "sidekiq8", namespace: str = "") -> RedisJobs:
     """Return an app with the jobs Record, Fail, FailOnce and Hold."""
-    app = RedisJobs(url, wire=wire)
+    app = RedisJobs(url, wire=wire, namespace=namespace)
+    prefix = f"{namespace}:" if namespace else ""
 
     def tell(key: str) -> None:
         job = current_job()
         told = json.dumps({"jid": job.jid, "class": job.name, "args": job.args})
-        app.store.run(command("RPUSH", f"interop:{key}", told))
+        app.store.run(command("RPUSH", f"{prefix}interop:{key}", told))
 
     @app.job(name="Interop::Record")
     def record(*args: Any) -> None:
-        app.store.run(command("RPUSH", "interop:payloads", current_job().raw))
+        app.store.run(command("RPUSH", f"{prefix}interop:payloads", current_job().raw))
         tell("ran")
 
     @app.job(name="Interop::Fail")
@@ -34,7 +36,7 @@ def interop_app(url: str | None = None, wire: Wire = "sidekiq8") -> RedisJobs:
 
     @app.job(name="Interop::FailOnce")
     def fail_once(*args: Any) -> None:
-        if app.store.run(command("SET", f"interop:tried:{current_job().jid}", 1, "NX")):
+        if app.store.run(command("SET", f"{prefix}interop:tried:{current_job().jid}", 1, "NX")):
             tell("failed")
             raise ValueError("first time")
         tell("ran")
@@ -43,7 +45,7 @@ def interop_app(url: str | None = None, wire: Wire = "sidekiq8") -> RedisJobs:
     def hold(*args: Any) -> None:
         tell("holding")
         deadline = time.monotonic() + HOLD_AT_MOST_S
-        while not app.store.run(command("EXISTS", "interop:let-go")):
+        while not app.store.run(command("EXISTS", f"{prefix}interop:let-go")):
             assert time.monotonic() < deadline, "nobody let go"
             time.sleep(0.02)
         tell("ran")
@@ -51,4 +53,4 @@ def interop_app(url: str | None = None, wire: Wire = "sidekiq8") -> RedisJobs:
     return app
 
 
-app = interop_app()
+app = interop_app(namespace=os.environ.get("INTEROP_NAMESPACE", ""))

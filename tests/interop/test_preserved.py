@@ -167,10 +167,13 @@ def jobs(draw: st.DrawFn) -> bytes:
 class Bench:
     """An app whose one job fails or snoozes, on a Redis that is its own."""
 
-    def __init__(self, name: str, wire: Any) -> None:
+    def __init__(self, fields: dict[str, Any], wire: Any) -> None:
         self.app = RedisJobs("redis://127.0.0.1:1/0", wire=wire)
         self.end: Exception = ValueError("naïve 日本")
-        self.app.job(name=name)(self._run)
+        if "wrapped" in fields:
+            self.app.active_job(fields["wrapped"])(self._run)
+        else:
+            self.app.job(name=fields["class"])(self._run)
 
     def _run(self, *args: Any, **kwargs: Any) -> None:
         raise self.end
@@ -189,7 +192,7 @@ class Bench:
 
 @contextmanager
 def bench(raw: bytes, wire: str) -> Iterator[tuple[Bench, Any]]:
-    made = Bench(json.loads(raw)["class"], wire)
+    made = Bench(json.loads(raw), wire)
     with testing.fake(made.app) as jobs:
         made.put(raw)
         yield made, jobs

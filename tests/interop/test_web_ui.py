@@ -152,3 +152,25 @@ def test_a_job_with_an_odd_field_harms_no_page_and_is_not_lost(
         make_due(redis, "retry")
         peer.promote()
         assert len(entries(redis, "queue:default")) == 1
+
+
+@pytest.mark.parametrize("language", ["python", "ruby"])
+def test_a_retry_of_malformed_bytes_from_a_page_comes_back_whole(
+    peer: RubyPeer, app: RedisJobs, redis: RealRedis, language: str
+) -> None:
+    """It cannot run anywhere; its bytes must not be dropped for that."""
+    redis.seed({"queue:default": [b"[]"]})
+    with app.worker(concurrency=1) as worker:
+        assert worker.drain()
+    peer.eval("Sidekiq::DeadSet.new.first.retry")
+    assert (redis.client.zcard("dead"), redis.client.llen("queue:default")) == (0, 1)
+
+    if language == "ruby":
+        peer.start_worker()
+        eventually(lambda: redis.client.zcard("dead") == 1, 30)
+    else:
+        with app.worker(concurrency=1) as worker:
+            assert worker.drain()
+
+    [entry] = app.dead
+    assert entry.original == b"[]"

@@ -22,6 +22,7 @@ FIELDS: dict[str, Any] = {
     "quiet": "false",
     "rss": 100,
     "rtt_us": 70,
+    "redisjobs": "{}",
 }
 
 
@@ -121,6 +122,7 @@ def test_what_a_process_says_is_read(redis: RealRedis) -> None:
 
     assert redis.run(ops.info(KEYS, "p1")) == [b"{}", b"5", b"1", b"1732406400.5", b"false", b"100", b"70"]
     assert redis.run(ops.info(KEYS, "nobody")) == [None] * 7
+    assert redis.run(ops.info(KEYS, "p1", [ops.ABILITIES, "busy"])) == [b"{}", b"1"]
     assert redis.run(ops.work(KEYS, "p1")) == redis.run(ops.workers(KEYS, "p1")) == {b"t1": b"a"}
     assert redis.run(ops.work(KEYS, "nobody")) == {}
 

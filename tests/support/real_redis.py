@@ -30,6 +30,8 @@ Text: TypeAlias = str | bytes
 Value: TypeAlias = Text | Sequence[Text] | set[Any] | Mapping[Any, Any]
 """A string; a list; a set; a dict with numbers as values is a sorted set, with texts a hash."""
 
+_METRICS = ("*j|[0-9]*", "*h|*-*:*", "*tallied:*")
+
 
 def find_binary() -> str | None:
     """Return the path of a server's program, if there is one: REDISJOBS_TEST_SERVER, else what is on PATH."""
@@ -151,8 +153,10 @@ class RealRedis:
         """Return the whole database: str, list of str, set of str, {str: float} and {str: str} (hash) by key.
 
         `ignore` are patterns of keys to leave out, such as `pushed:*`. What is no UTF-8 is surrogate-escaped.
+        Metrics are never in it: when they are written is a matter of seconds.
         """
         keys = sorted(text(key) for key in self.client.keys("*"))
+        ignore = (*ignore, *_METRICS)
         return self._values([key for key in keys if not any(fnmatchcase(key, pattern) for pattern in ignore)])
 
     def value(self, key: str) -> Any:

@@ -71,7 +71,7 @@ def a_heartbeat() -> A_Heartbeat:
         on_beat: Callable[[], None] = lambda: None,
     ) -> Heartbeat:
         worker = AWorker(running, [] if heard is None else heard, on_beat)
-        return Heartbeat(worker, keys, settings, embedded=embedded)
+        return Heartbeat(worker, keys, settings, embedded=embedded, abilities=lambda: b'{"jobs":["Mail"]}')
 
     return make
 
@@ -116,6 +116,7 @@ def test_a_beat_says_that_the_process_lives_and_what_it_runs(
             "quiet": "false",
             "rss": mine["rss"],
             "rtt_us": mine["rtt_us"],
+            "redisjobs": '{"jobs":["Mail"]}',
         },
         f"{ME}:work": work,
         f"{ME}:workers": work,

@@ -12,12 +12,15 @@ from msgspec import Struct
 from redisjobs.config import DeadSetConfig
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Op, Together, command, texts
+from redisjobs.wire.elixir import ELIXIR
 
 DAY_TTL_S = 5 * 365 * 86_400  # Sidekiq keeps a day's counters this long
 POISON_TTL_S = 72 * 3600
 
 Where = Literal["gone", "queue", "retry", "schedule", "dead"]
 NO_RUN, PROCESSED, FAILED = 0, 1, 2
+FAILED_ONLY = 3
+"""For Exq and Verk, who count as processed only what ended well."""
 
 
 class Lease(Struct, frozen=True, eq=False, gc=False):
@@ -106,14 +109,15 @@ def settle(
     Cost: one script; O(length of the lease list) per job, less the older the job is.
     """
     pairs: dict[str, int] = {}
-    args: list[Any] = [dead.max_jobs, f"{dead.max_age_s:.0f}", DAY_TTL_S]
+    args: list[Any] = [dead.max_jobs, f"{dead.max_age_s:.0f}", DAY_TTL_S, int(keys.wire == "verk")]
     ordered: list[Settlement] = []
     for (queue, where, counted), run in groupby(settlements, key=_group):
         group = list(run)
         if where == "queue":
             group.reverse()  # the newest first, so that the oldest ends up next to run
         ordered += group
-        args += (pairs.setdefault(queue, len(pairs) + 1), queue, where, counted, len(group))
+        how = FAILED_ONLY if counted == FAILED and keys.wire in ELIXIR else counted
+        args += (pairs.setdefault(queue, len(pairs) + 1), queue, where, how, len(group))
         for item in group:
             args += _settle_args(item)
     today = datetime.now(UTC).strftime("%Y-%m-%d")

@@ -9,6 +9,8 @@ from redisjobs.store.keys import Keys
 from redisjobs.store.op import Arg, Op, Together, command, texts
 
 SIGNALS_TTL_S = 60
+ABILITIES = "redisjobs"
+"""The field that only ours write: Ruby asks for fields by their names, and not for this one."""
 INFO_FIELDS = ("info", "concurrency", "busy", "beat", "quiet", "rss", "rtt_us")
 
 
@@ -29,16 +31,31 @@ def beat(
         if work:
             ops.append(command("HSET", key, *(part for item in work.items() for part in item)))
             ops.append(command("PEXPIRE", key, ttl_ms))
-    ops.append(command("SADD", keys.processes, identity))
     if queues:
         ops.append(command("SADD", keys.lease_queues, *queues))
-    ops.append(command("HSET", keys.process(identity), *(part for item in fields.items() for part in item)))
-    ops.append(command("PEXPIRE", keys.process(identity), ttl_ms))
+    for colon in _colons(keys):
+        key = colon + keys.process(identity)
+        ops.append(command("SADD", colon + keys.processes, identity))
+        ops.append(command("HSET", key, *(part for item in fields.items() for part in item)))
+        ops.append(command("PEXPIRE", key, ttl_ms))
     return Together(ops, atomic=True)
 
 
+def have_colons(keys: Keys) -> bool:
+    """Tell whether Exq's nodes are registered beside us under keys with a colon: it puts one before no namespace too.
+
+    The keys are those of the registry, of info and of signals, and no others (exq.md 2.2).
+    """
+    return keys.wire == "exq" and not keys.namespace
+
+
+def addresses(keys: Keys, identity: str) -> list[str]:
+    """Return what a process of ours is called where its info and signals are, so that Exq's pages find it too."""
+    return [colon + identity for colon in _colons(keys)]
+
+
 def signal_for(keys: Keys, identity: str) -> Op[str | None]:
-    """Take the name of a signal that was left for a process, None if there is none.
+    """Take the name of a signal that was left for a process, None if there is none. See `addresses`.
 
     Sent twice it takes two signals, and the first is lost with its answer: whoever left it sees no effect.
     """
@@ -49,8 +66,11 @@ def signal_for(keys: Keys, identity: str) -> Op[str | None]:
 
 def leave(keys: Keys, identity: str) -> Together:
     """Take a process off the registry. Safe to send twice: the second finds nothing."""
-    gone = (keys.work(identity), keys.workers(identity), keys.process(identity), keys.signals(identity))
-    return Together((command("SREM", keys.processes, identity), command("UNLINK", *gone)), atomic=True)
+    gone = [keys.work(identity), keys.workers(identity)]
+    for name in addresses(keys, identity):
+        gone += (keys.process(name), keys.signals(name))
+    lists: list[Op[Any]] = [command("SREM", colon + keys.processes, identity) for colon in _colons(keys)]
+    return Together((*lists, command("UNLINK", *gone)), atomic=True)
 
 
 def silences(keys: Keys, identities: Sequence[str], *, ttl_s: float) -> Together:
@@ -72,12 +92,20 @@ def identities(keys: Keys) -> Op[list[str]]:
     return command("SMEMBERS", keys.processes, decode=texts)
 
 
-def info(keys: Keys, identity: str) -> Op[list[bytes | None]]:
-    """Read what a process says of itself: the values of `INFO_FIELDS`, in that order; all None if it is gone.
+def exq_nodes(keys: Keys) -> Op[list[str]]:
+    """Read the registry that Exq nodes have without a namespace; their names get the colon of their `addresses`.
 
     Safe to send twice: it only reads.
     """
-    return command("HMGET", keys.process(identity), *INFO_FIELDS)
+    return command("SMEMBERS", f":{keys.processes}", decode=lambda reply: [f":{name}" for name in texts(reply)])
+
+
+def info(keys: Keys, identity: str, fields: Sequence[str] = INFO_FIELDS) -> Op[list[bytes | None]]:
+    """Read what a process says of itself: the values of `fields`, in that order; all None if it is gone.
+
+    Safe to send twice: it only reads.
+    """
+    return command("HMGET", keys.process(identity), *fields)
 
 
 def work(keys: Keys, identity: str) -> Op[dict[bytes, bytes]]:
@@ -102,6 +130,10 @@ def signal(keys: Keys, identity: str, name: str) -> Together:
     """
     key = keys.signals(identity)
     return Together((command("LPUSH", key, name), command("EXPIRE", key, SIGNALS_TTL_S)), atomic=True)
+
+
+def _colons(keys: Keys) -> tuple[str, ...]:
+    return ("", ":") if have_colons(keys) else ("",)
 
 
 def _pairs(reply: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -39,7 +39,8 @@ def push(keys: Keys, queue: str, payloads: Sequence[bytes], *, producer: Produce
 def schedule(keys: Keys, jobs: Iterable[tuple[str, bytes]], *, producer: Producer, before: int = 0) -> Op[bool]:
     """Put jobs into the schedule set; each is when (Unix seconds as text, `+` before them: from now) and payload.
 
-    Of those for one moment the first runs first: each is a microsecond later. `before` went in an earlier request.
+    Of those for one moment the first runs first: each is a microsecond later, but where scores must be whole seconds.
+    `before` went in an earlier request.
 
     Safe to send twice: see `push`.
     """
@@ -47,7 +48,7 @@ def schedule(keys: Keys, jobs: Iterable[tuple[str, bytes]], *, producer: Produce
     return Op(
         "schedule",
         keys=(keys.schedule, keys.pushed(keys.schedule, producer.name)),
-        args=(producer.number, GUARD_TTL_S, before, *(part for job in jobs for part in job)),
+        args=(producer.number, GUARD_TTL_S, before, int(keys.wire == "verk"), *(part for job in jobs for part in job)),
         decode=bool,
     )
 

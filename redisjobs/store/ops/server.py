@@ -23,6 +23,11 @@ def client_id() -> Op[int]:
     return command("CLIENT", "ID", decode=int)
 
 
+def server_id() -> Op[tuple[str, bool]]:
+    """Read what tells a server from all others, and whether it is of a cluster. Safe to send twice: it only reads."""
+    return command("INFO", "server", decode=_server_id)
+
+
 def connected_names() -> Op[set[str]]:
     """Read the names of all connections, as their processes gave them. Safe to send twice: it only reads.
 
@@ -38,6 +43,11 @@ def unblock(client_ids: Sequence[int]) -> Together:
 
 def _text(reply: bytes | str) -> str:
     return reply.decode() if isinstance(reply, bytes) else reply
+
+
+def _server_id(reply: bytes) -> tuple[str, bool]:
+    told = dict(line.partition(":")[::2] for line in reply.decode("utf-8", "replace").splitlines())
+    return told["run_id"], "cluster" in (told.get("redis_mode"), told.get("server_mode"))
 
 
 def _connection_names(reply: bytes) -> set[str]:

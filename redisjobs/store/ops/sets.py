@@ -46,7 +46,12 @@ def bury(keys: Keys, set_key: str, moves: Iterable[tuple[bytes, bytes]], *, dead
     return Op(
         "bury",
         keys=(set_key, keys.dead),
-        args=(dead.max_jobs, f"{dead.max_age_s:.0f}", *(part for move in moves for part in move)),
+        args=(
+            dead.max_jobs,
+            f"{dead.max_age_s:.0f}",
+            int(keys.wire == "verk"),
+            *(part for move in moves for part in move),
+        ),
         decode=int,
     )
 

@@ -111,7 +111,10 @@ class Coroutines:
             task.add_done_callback(self._ended)
 
     async def _one(self, work: Work) -> None:
-        self._finished(await self._run(work))
+        began = clock.monotonic()
+        settlement = await self._run(work)
+        work.took_s = clock.monotonic() - began
+        self._finished(settlement)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]

@@ -90,7 +90,8 @@ class Threads:
             thread.start()
 
     def _loop(self, at: int) -> None:
-        get, run, finished, current, now = self._line.get, self._run, self._finished, self._current, clock.now
+        get, run, finished, current = self._line.get, self._run, self._finished, self._current
+        now, monotonic = clock.now, clock.monotonic
         while True:
             try:
                 work = get()
@@ -101,7 +102,9 @@ class Threads:
                     if work is None:
                         continue
                 current[at] = (work, now())
+                began = monotonic()
                 settlement = run(work)
+                work.took_s = monotonic() - began
                 current[at] = None
                 finished(settlement)
             except JobInterrupted:  # it came too late, after the job's end: the lease was given back already

@@ -3,6 +3,7 @@
 # One set-up for clients and servers of Sidekiq 6, 7 and 8. Reads from the environment:
 #
 #   REDIS_URL        redis://... or unix:///path/to.sock, both with an optional ?db=N
+#   INTEROP_NAMESPACE  that of all keys, by redis-namespace; generation 6 only
 #   INTEROP_POLL_S   a server's average seconds between two looks at the schedule and retry sets
 #   INTEROP_LEASH    set: a server stops when its standard input ends, so it never outlives the test that started it
 
@@ -23,8 +24,9 @@ module Interop
     options
   end
 
-  # A command in the one form that the Redis clients of all generations share.
+  # A command in the one form that the Redis clients of all generations share; redis-namespace lets it pass as it is.
   def self.redis(*command)
+    command[1] = "#{ENV["INTEROP_NAMESPACE"]}:#{command[1]}" if ENV["INTEROP_NAMESPACE"]
     Sidekiq.redis { |connection| connection.call(*command) }
   end
 
@@ -34,6 +36,7 @@ module Interop
 end
 
 redis_options = Interop.redis_options(ENV.fetch("REDIS_URL"))
+redis_options[:namespace] = ENV["INTEROP_NAMESPACE"] if ENV["INTEROP_NAMESPACE"]
 
 Sidekiq.configure_client { |config| config.redis = redis_options }
 
