@@ -55,7 +55,10 @@ class Run(Protocol):
 
 @dataclass(frozen=True)
 class Enqueued:
-    """A job as it was enqueued; `args` as they stand on the wire. `in_s` and `at` are None if it is to run at once."""
+    """A job as it was enqueued; `in_s` and `at` are None if it is to run at once.
+
+    `args` are as they stand on the wire; of a job for Rails name and arguments are those inside.
+    """
 
     name: str
     args: list[Any]
@@ -74,7 +77,10 @@ class Enqueued:
             in_s = at - now
         elif in_s is not None:
             at = now + in_s
-        return cls(push.name, fields["args"], push.queue, push.jid, fields, in_s, at)
+        name, args = push.name, fields["args"]
+        if "wrapped" in fields:
+            name, args = fields["wrapped"], args[0]["arguments"]
+        return cls(name, args, push.queue, push.jid, fields, in_s, at)
 
     def __str__(self) -> str:
         args = ", ".join(repr(arg) for arg in self.args)

@@ -445,6 +445,37 @@ def test_an_app_without_a_url_starts_no_server_while_it_is_held(monkeypatch: pyt
         assert app.server is None
 
 
+def test_jobs_of_rails_are_known_by_the_class_inside() -> None:
+    app = RedisJobs(NOWHERE)
+    ran = []
+
+    @app.active_job("ReportJob")
+    def report(number: int) -> None:
+        ran.append(number)
+
+    with testing.fake(app) as jobs:
+        app.push_active_job("ReportJob", [7], queue="rails", wait=30)
+
+        jobs.assert_enqueued("ReportJob", args=[7], queue="rails", in_s=30)
+        [run] = jobs.drain(scheduled=True)
+        assert (run.name, ran) == ("ReportJob", [7])
+
+
+@pytest.mark.parametrize("wire", ["sidekiq6", "sidekiq7", "exq", "verk"])
+def test_retries_are_each_wires_own(wire: Any) -> None:
+    app = RedisJobs(NOWHERE, wire=wire)
+
+    @app.job(name="My.Job", retry=1)
+    def fail() -> None:
+        raise ValueError("no")
+
+    with testing.fake(app) as jobs:
+        fail.enqueue()
+
+        assert [run.where for run in jobs.drain(retries=True, raise_errors=False)] == ["retry", "dead"]
+        assert app.dead.size == 1
+
+
 def test_each_shard_is_held_on_its_own() -> None:
     app = RedisJobs(NOWHERE, shards={"eu": NOWHERE}, routes={"eu-*": "eu"})
     ran = []
