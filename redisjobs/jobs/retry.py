@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct, field
 
-from redisjobs.errors import ChildDiedError
+from redisjobs.errors import ChildDiedError, UnknownJobError
 from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.outcome import MAX_DELAY_S, Discard, Kill, Retry
 from redisjobs.lazy import LazyModule
@@ -79,8 +79,8 @@ class RetryPolicy(Struct, frozen=True):
         noted = {**payload, **changes}
         if isinstance(error, Kill):
             return Failure("dead", changes, died=True)
-        if retry is False:
-            return Failure("gone", changes, died=True)
+        if retry is False:  # dropped, as Ruby does, but not one that was never run
+            return Failure("dead" if isinstance(error, UnknownJobError) else "gone", changes, died=True)
         if self._exhausted(noted, retry, count, now):
             return self._exhaust(noted, changes, error, options)
         delay_s: Any = error.delay_s if isinstance(error, Retry) else self._asked(noted, count, error, options)

@@ -309,6 +309,15 @@ def test_a_class_nobody_knows_exhausts_as_any_failure(app: RedisJobs, redis: Rea
     assert deaths == ["UnknownJobError"]
 
 
+def test_a_class_nobody_knows_is_never_dropped(app: RedisJobs, redis: RealRedis) -> None:
+    """`retry: false` says what is to become of a job that failed; this one was never run."""
+    redis.seed({"queue:default": [a_payload(class_="Ruby::Only", retry=False)]})
+
+    work_off(app)
+
+    assert only(redis, "dead")[0]["class"] == "Ruby::Only"
+
+
 def test_arguments_that_do_not_fit_are_a_failure_of_the_job(app: RedisJobs, redis: RealRedis, kind: str) -> None:
     """The function is not called: another deploy may take as many."""
 
