@@ -17,6 +17,7 @@ from msgspec import structs
 from redisjobs import config, events
 from redisjobs.app_config import AppSettings, app_config
 from redisjobs.app_rails import RailsDoors
+from redisjobs.app_testing import DoorsForTests
 from redisjobs.client import Client, ClientConfig, Push
 from redisjobs.config import Given, RedisConfig
 from redisjobs.errors import ConfigError, OptionError, did_you_mean
@@ -33,7 +34,6 @@ from redisjobs.store.shards import Shards
 from redisjobs.store.stores import AsyncStore, BlockingStore
 
 if TYPE_CHECKING:
-    import inspect
     import pathlib
 
     from redisjobs import inspector
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from redisjobs.worker import wiring
     from redisjobs.worker import worker as workers
 else:
-    inspect = LazyModule("inspect")
     pathlib = LazyModule("pathlib")
     inspector = LazyModule("redisjobs.inspector")
     doctors = LazyModule("redisjobs.inspector.doctor")
@@ -56,7 +55,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 EventName = Literal["startup", "quiet", "shutdown", "heartbeat", "death", "error"]
 
 
-class RedisJobs(RailsDoors):
+class RedisJobs(RailsDoors, DoorsForTests):
     """An app: the jobs that share one Redis.
 
     `url` is `redis://`, `rediss://`, `unix://` or, of sentinels, `redis+sentinel://`; without one `REDISJOBS_URL`, then
@@ -82,6 +81,7 @@ class RedisJobs(RailsDoors):
         self._defaults = JobOptions().merge(self.config.defaults)
         self._location = Location(url, self.config.data_folder)
         self._shards = {name: self._beside(**told) for name, told in self.config.shards.items()}
+        self.living.add(self)
 
     # -- jobs ---------------------------------------------------------------------------------------------------
 
@@ -228,7 +228,7 @@ class RedisJobs(RailsDoors):
             raise ConfigError(f"no event is called {event!r}{hint} There are: {', '.join(events.NAMES)}")
 
         def register(function: F) -> F:
-            if event != "startup" and _needs_driving(function):
+            if event != "startup" and events.needs_driving(function):
                 raise ConfigError(
                     f"{function!r} waits for {event!r}, so it must be a plain function; only one for 'startup' may be "
                     "async or yield, and what stands behind its yield runs at shutdown"
@@ -347,7 +347,7 @@ class RedisJobs(RailsDoors):
 
     @cached_property
     def _access(self) -> inspector.Access:
-        return inspector.Access(BlockingStore(self.redis), self.keys, self.config.dead, self.config.wire)
+        return inspector.Access(self.store.impatient(), self.keys, self.config.dead, self.config.wire)
 
     def _fields(self, options: Mapping[str, Any]) -> dict[str, Any]:
         return self._defaults.for_call(options).push_fields()
@@ -365,12 +365,6 @@ class RedisJobs(RailsDoors):
         made._location = Location(url, None)
         made._shards = {}
         return made
-
-
-def _needs_driving(function: Callable[..., Any]) -> bool:
-    """Tell whether a call only makes a coroutine or a generator, and runs nothing."""
-    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-    return any(kind(function) for kind in kinds)
 
 
 def _name_of(function: Callable[..., Any]) -> str:

@@ -6,7 +6,14 @@ Must not know what a worker or a job is: it only keeps functions by name and cal
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from redisjobs.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import inspect
+else:
+    inspect = LazyModule("inspect")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,3 +68,9 @@ class Events:
                 handler(*args)
             except Exception as error:  # user code
                 yield error
+
+
+def needs_driving(function: Callable[..., Any]) -> bool:
+    """Tell whether a call only makes a coroutine or a generator, and runs nothing."""
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    return any(kind(function) for kind in kinds)

@@ -72,6 +72,10 @@ class BlockingStore:
                 raise reply
         return replies if isinstance(wanted, Together) else replies[0]
 
+    def impatient(self) -> BlockingStore:
+        """Return one of the same Redis that gives up after the first failure."""
+        return BlockingStore(self.config)
+
     def line(self, *, timeout_s: float | None = None) -> Line:
         """Return a connection of one's own, for who waits on sockets."""
         return Line(self.config, timeout_s=timeout_s)

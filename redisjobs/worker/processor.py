@@ -18,6 +18,7 @@ from redisjobs.errors import JobInterrupted, JobTimeout, PayloadError, UnknownJo
 from redisjobs.jobs.job import Job
 from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.outcome import Again, Discard, Kill, Outcome, Release, Retry, Snooze
+from redisjobs.jobs.registry import Registry
 from redisjobs.jobs.retry import message_of, users_traceback
 from redisjobs.middleware.context import JobContext, job_logger, running
 from redisjobs.store.drive import adrive, drive
@@ -71,11 +72,7 @@ class Processor:
         """Read a lease; return what to run, or where it goes if it cannot be run here."""
         try:
             read = payload.decode(lease.raw)
-            if read.name in jobdata.WRAPPERS:
-                read.name = jobdata.job_class(read.args) or read.name
-                job = self._registry.find_active(read.name)
-            else:
-                job = self._registry.find(read.name)
+            job = find(self._registry, read)
         except PayloadError as error:
             return self._malformed(lease, error)
         except UnknownJobError as error:
@@ -278,6 +275,18 @@ class Processor:
         users = None if quiet else users_traceback(error)
         trace = None if users is None else (type(error), error, users)
         logger.warning(how, extra=extra, exc_info=trace)
+
+
+def find(registry: Registry, read: Payload) -> Job[Any, Any]:
+    """Return the job of a payload, which is named after the class inside if it is one of ActiveJob.
+
+    Raises:
+        UnknownJobError: there is none.
+    """
+    if read.name not in jobdata.WRAPPERS:
+        return registry.find(read.name)
+    read.name = jobdata.job_class(read.args) or read.name
+    return registry.find_active(read.name)
 
 
 _NEXT = {"retry": "retry", "dead": "dead set", "gone": "dropped"}

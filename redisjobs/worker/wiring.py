@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from msgspec import Struct
 
 from redisjobs.config import DeadSetConfig, RedisConfig
@@ -12,6 +14,14 @@ from redisjobs.middleware.chain import Chain
 from redisjobs.middleware.context import JobContext
 from redisjobs.store.keys import Keys
 from redisjobs.worker.origin import Origin
+
+
+class App(Protocol):
+    """What a worker needs of the app itself."""
+
+    async def aclose(self) -> None:
+        """Close the connections that this event loop's coroutines pushed through."""
+        ...
 
 
 class Wiring(Struct, frozen=True):
@@ -28,7 +38,7 @@ class Wiring(Struct, frozen=True):
     chain: Chain[JobContext]
     events: Events
     policy: RetryPolicy
-    app: object = None
+    app: App | None = None
     origin: Origin | None = None
     shard: str = ""
     main_url: str = ""

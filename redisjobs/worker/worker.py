@@ -311,8 +311,13 @@ class Worker:
         self._phase = "stopped"
         self._lifecycle.close()
         self._watchdog.stop()
-        self._loop.stop(self._astore.close)
+        self._loop.stop(self._close_async)
         self._store.close()
+
+    async def _close_async(self) -> None:
+        await self._astore.close()
+        if self._wiring.app is not None:
+            await self._wiring.app.aclose()  # coroutine jobs pushed through it, on this loop
 
     def _end_executors(self, interrupt: bool) -> None:
         if interrupt:

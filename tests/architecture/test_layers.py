@@ -13,10 +13,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cli": (PACKAGE, "inspector", "worker", "plugins", "sidekiq_yml"),
     "web": (PACKAGE, "inspector", "worker", "plugins"),
     "contrib": (PACKAGE,),
-    "testing": (PACKAGE,),
+    "testing": (PACKAGE, "clock"),
     PACKAGE: ("app",),  # __init__.py: the public names
-    "app": ("inspector", "worker", "plugins", "app_rails"),  # the front door: it puts the parts together
+    "app": ("inspector", "worker", "plugins", "app_rails", "app_testing"),  # the front door: it joins the parts
     "app_rails": ("client", "app_config"),  # a side door of it
+    "app_testing": ("worker",),  # another
     "active_job": ("middleware",),  # public names that only those need who talk to Rails
     "worker": ("client", "service"),
     "inspector": ("client",),

@@ -18,7 +18,7 @@ from redisjobs.worker.heartbeat import process_info
 pytestmark = pytest.mark.quick
 
 GOLDEN = Path(__file__).parent / "golden"
-FILES = sorted(file.name for file in GOLDEN.glob("*.json") if not file.name.endswith("-process.json"))
+FILES = sorted(file.name for file in GOLDEN.glob("*.json") if file.name.count("-") == 1)
 TIMES = ("created_at", "enqueued_at", "failed_at", "retried_at")
 # Ruby's own versions disagree on these: 1.0e+20, 1e+20.
 FLOATS = {"arguments: floats"}
@@ -118,6 +118,21 @@ def test_jobs_of_active_job_show_what_they_wrap(file: str) -> None:
 
     assert entry.display_name == "Interop::Report"
     assert entry.display_args[:2] == [1, "é"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_all_that_active_job_wrote_is_read_and_written_alike(file: str) -> None:
+    recorded = json.loads((GOLDEN / file.replace(".json", "-activejob.json")).read_text("utf-8"))
+
+    assert recorded["rails"].startswith("6.1" if wire_of(file) == "sidekiq6" else "7.2")
+    assert len(recorded["entries"]) == (18 if wire_of(file) == "sidekiq6" else 20)
+    for each in recorded["entries"]:
+        raw, plain = each["raw"].encode(), json.loads(each["raw"])
+        entry = SetEntry(raw, score=each["score"] or 0.0)
+        assert entry.display_name == plain["wrapped"]
+        assert len(entry.display_args) == len(plain["args"][0]["arguments"])
+        assert repr(payload.decode(raw).args) == repr(plain["args"])
+        assert payload.encode(json.loads(raw)) == raw == payload.change(raw, {})
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -362,3 +364,25 @@ def test_a_worker_that_never_started_holds_no_descriptor(app: RedisJobs, redis: 
     assert len(list(Path("/proc/self/fd").iterdir())) == open_before
     for worker in workers:
         worker.stop()
+
+
+def test_connections_that_coroutines_pushed_through_end_with_their_loop(app: RedisJobs) -> None:
+    """They are the app's, not the worker's; the loop is the worker's, and nobody could close them after it."""
+
+    @app.job
+    async def last() -> None: ...
+
+    @app.job
+    async def first() -> None:
+        await last.aenqueue()
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with app.worker(queues=["default"]) as worker:
+            first.enqueue()
+            assert worker.drain(30)
+        app.close()
+        app.__dict__.pop("astore")
+        gc.collect()
+
+    assert [str(one.message) for one in warned] == []

@@ -81,6 +81,11 @@ def lease(keys: Keys, queues: Sequence[str], *, identity: str, concurrency: int,
     )
 
 
+def hold(keys: Keys, queue: str, raw: bytes, *, identity: str) -> Op[int]:
+    """Note in a lease list a job that left its queue. Sent twice it stands there twice: not for a network."""
+    return command("LPUSH", keys.lease(queue, identity), raw, decode=int)
+
+
 def wait(keys: Keys, queue: str, *, identity: str, concurrency: int, timeout_s: float) -> list[Op[Any]]:
     """Wait for a job of one queue and lease it: who may hold leases is written first, then BLMOVE blocks.
 

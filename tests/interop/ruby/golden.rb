@@ -20,9 +20,84 @@ module Interop
       end
     end
 
+    # The payloads of ActiveJob, what this Rails cannot serialize left out.
+    def pushed_by_active_job
+      active_job_cases.flat_map do |name, push|
+        Interop.redis("FLUSHDB")
+        push.call
+        stored(Hash.new(name))
+      rescue ActiveJob::SerializationError
+        []
+      end
+    end
+
+    # Push a job of each kind into one database, for a server that takes none.
+    def fill
+      [*cases.values, *active_job_cases.values].each do |push|
+        push.call
+      rescue ActiveJob::SerializationError
+        nil
+      end
+      Sidekiq::Deploy.mark!("v1, été") if Sidekiq::VERSION >= "7" && require("sidekiq/deploy").then { true }
+    end
+
+    # What Ruby's own data API tells of a database.
+    def shown
+      stats = Sidekiq::Stats.new
+      {
+        "stats" => {"processed" => stats.processed, "failed" => stats.failed, "enqueued" => stats.enqueued,
+                    "scheduled" => stats.scheduled_size, "retries" => stats.retry_size, "dead" => stats.dead_size,
+                    "processes" => stats.processes_size, "busy" => stats.workers_size, "queues" => stats.queues},
+        "queues" => Sidekiq::Queue.all.to_h { |queue| [queue.name, queue.map { |job| job(job) }] },
+        "sets" => {
+          "schedule" => Sidekiq::ScheduledSet.new.map { |entry| entry_of_set(entry) },
+          "retry" => Sidekiq::RetrySet.new.map { |entry| entry_of_set(entry) },
+          "dead" => Sidekiq::DeadSet.new.map { |entry| entry_of_set(entry) },
+        },
+        "processes" => Sidekiq::ProcessSet.new(false).map { |process| process_of(process) },
+        "running" => running
+      }
+    end
+
+    def job(record)
+      {"jid" => record.jid, "class" => record.klass, "display_class" => record.display_class, "queue" => record.queue,
+       "args" => record.args, "display_args" => record.display_args, "tags" => record.tags,
+       "created_at" => record.created_at.to_f, "enqueued_at" => record.enqueued_at.to_f}
+    end
+
+    def entry_of_set(entry)
+      return {"score" => entry.score} unless entry.jid # what is no JSON
+
+      job(entry).merge("score" => entry.score, "error_class" => entry["error_class"], "retry_count" => entry["retry_count"],
+                       "error_message" => entry["error_message"], "error_backtrace" => entry.error_backtrace)
+    end
+
+    def process_of(process)
+      {"identity" => process.identity, "hostname" => process["hostname"], "pid" => process["pid"], "tag" => process.tag,
+       "queues" => process["queues"] || process.queues, "concurrency" => process["concurrency"], "busy" => process["busy"],
+       "quiet" => process.stopping?, "started_at" => process["started_at"], "beat" => process["beat"],
+       "rss" => process["rss"], "labels" => process.labels}
+    end
+
+    def running
+      set = defined?(Sidekiq::WorkSet) ? Sidekiq::WorkSet : Sidekiq::Workers
+      set.new.map do |process, thread, work|
+        plain = work.is_a?(Hash)
+        jid = plain ? work["payload"].then { |job| (job.is_a?(Hash) ? job : JSON.parse(job))["jid"] } : work.job.jid
+        {"process" => process, "thread" => thread, "queue" => plain ? work["queue"] : work.queue,
+         "run_at" => (plain ? work["run_at"] : work.run_at).to_f, "jid" => jid}
+      end
+    end
+
     # Push what a server is to fail; returns name by jid, the latter "" for what has none.
     def push_failing
       failing.to_h { |name, push| [push.call, name] }
+    end
+
+    # Push jobs of ActiveJob that a server is to fail: one ends in the retry set, one in the schedule.
+    def push_failing_active_jobs
+      require_relative "golden_active_jobs"
+      [Interop::BrokenReport, Interop::PutOffReport].each { |job| job.perform_later(:é, since: Date.new(2024, 11, 1)) }.size
     end
 
     # Make the retries of these jids due, and push them as a poller does, so that they fail a second time.
@@ -176,6 +251,74 @@ module Interop
       Interop::Current.set(user_id: 7, tenant: "shop") { Record.perform_async(1) }
     ensure
       Sidekiq.configure_client { |config| config.client_middleware { |chain| chain.remove(Sidekiq::CurrentAttributes::Save) } }
+    end
+
+    # In the queue `rails`, each with a job_id and a time of its own.
+    def active_job_cases
+      active_job
+      require "active_job"
+      require "active_support/all"
+      require "globalid"
+      prepare_active_job
+      set = ->(**options) { Interop::Report.set(queue: "rails", **options) }
+      report = set.call
+      arguments_of_active_job.transform_values { |args| -> { report.perform_later(*args) } }.merge(
+        "ActiveJob: keywords" => -> { report.perform_later(1, since: Date.new(2024, 11, 1), "a" => 1) },
+        "ActiveJob: keywords only" => -> { report.perform_later(since: :now) },
+        "ActiveJob: priority" => -> { set.call(priority: 5).perform_later },
+        "ActiveJob: wait" => -> { set.call(wait: HOUR_S).perform_later(1) },
+        "ActiveJob: wait_until, past" => -> { set.call(wait_until: Time.now - HOUR_S).perform_later(1) },
+        "ActiveJob: locale and timezone" => -> { with_locale { report.perform_later("Grüße") } },
+        "ActiveJob: options of Sidekiq" => -> { Interop::Tagged.perform_later(1) },
+        "ActiveJob: retried" => -> { retried.enqueue(wait: HOUR_S) }
+      )
+    end
+
+    def arguments_of_active_job
+      zone = ActiveSupport::TimeZone["Europe/Berlin"]
+      {
+        "symbol" => [:sym, :"with space"],
+        "hash" => [{"a" => 1, :b => {"c" => [nil, :d]}}, {x: 1}, {}],
+        "indifferent hash" => [{"a" => {"b" => 1}}.with_indifferent_access],
+        "date and times" => [Date.new(2024, 2, 29), DateTime.new(2024, 2, 29, 12, 30, 15.25r, "+02:00"),
+                             Time.at(0, 123_456_789, :nsec).utc, Time.new(2024, 7, 1, 12, 0, 0, "+05:30")],
+        "time with zone" => [zone.local(2024, 7, 1, 12, 0, 0.5r)],
+        "duration" => [3.days, 1.month + 2.hours, 90.seconds],
+        "module" => [Interop::Report, Comparable],
+        "big decimal" => [BigDecimal("12345678901234567890.123456789"), BigDecimal("-0.1")],
+        "range" => [1..3, 1...3, "a".."f", Date.new(2024, 1, 1)..Date.new(2024, 12, 31)],
+        "endless range" => [(1..), (..3)],
+        "GlobalID" => [Interop::Model.new("42"), [Interop::Model.new("a/b c")]],
+        "plain" => [nil, true, 1.5, 2**70, -(2**53) - 1, "日本 🎉", ["a", [["b"]]]],
+      }.transform_keys { |name| "ActiveJob: #{name}" }
+    end
+
+    def prepare_active_job
+      return if Interop.const_defined?(:Model)
+
+      GlobalID.app = "shop"
+      model = Struct.new(:id) { include GlobalID::Identification }
+      Interop.const_set(:Model, model)
+      tagged = Class.new(ActiveJob::Base) do
+        queue_as :rails
+        include Sidekiq::Worker::Options if defined?(Sidekiq::Worker::Options)
+        sidekiq_options retry: 3, backtrace: 2, tags: ["rails", "β"] if respond_to?(:sidekiq_options)
+      end
+      Interop.const_set(:Tagged, tagged)
+    end
+
+    def with_locale(&block)
+      I18n.available_locales |= [:de]
+      I18n.with_locale(:de) { Time.use_zone("Europe/Berlin", &block) }
+    end
+
+    # As a job looks that has failed twice under retry_on and waits for its third run.
+    def retried
+      Interop::Report.new(1).tap do |job|
+        job.queue_name = "rails"
+        job.executions = 2
+        job.exception_executions = {"[StandardError]" => 2}
+      end
     end
 
     def active_job
