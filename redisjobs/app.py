@@ -12,10 +12,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack, overload
 
-from msgspec import structs
-
 from redisjobs import config, events
-from redisjobs.app_config import AppSettings, app_config
+from redisjobs.app_config import AppSettings, app_config, shard_config
 from redisjobs.client import Client, ClientConfig, Push
 from redisjobs.config import Given, RedisConfig
 from redisjobs.errors import ConfigError, OptionError, did_you_mean
@@ -26,7 +24,7 @@ from redisjobs.jobs.retry import RetryPolicy
 from redisjobs.lazy import LazyModule
 from redisjobs.middleware.chain import Chain
 from redisjobs.middleware.context import JobContext
-from redisjobs.store.keys import Keys
+from redisjobs.store.dialect import keys_of
 from redisjobs.store.location import Location
 from redisjobs.store.shards import Shards
 from redisjobs.store.stores import AsyncStore, BlockingStore
@@ -71,7 +69,7 @@ class RedisJobs:
         if url is not None and not isinstance(url, str):
             raise ConfigError(f"url={url!r}: must be a string such as redis://localhost:6379/0")
         self.config = app_config(settings)
-        self.keys = Keys(self.config.namespace)
+        self.keys = keys_of(self.config.dialect, self.config.namespace)
         self.registry = Registry()
         self.events = events.Events()
         self.client_middleware: Chain[Push] = Chain()
@@ -203,7 +201,7 @@ class RedisJobs:
         """Return what a worker, or a child process of one, gets of this app."""
         return wiring.Wiring(
             redis=self.redis,
-            keys=self.keys,
+            keys=self.keys.listening(name for capsule in settings.capsules for name, _ in capsule.queues),
             dead=self.config.dead,
             registry=self.registry,
             chain=self.server_middleware,
@@ -345,12 +343,11 @@ class RedisJobs:
     def _routing(self) -> Shards:
         return Shards(self._shards, self.config.routes)
 
-    def _beside(self, url: str, namespace: str | None = None) -> RedisJobs:
+    def _beside(self, url: str, **told: Any) -> RedisJobs:
         """Return this app on another server; to be called before any of its parts is made."""
         made = copy.copy(self)
-        settings = {"shards": {}, "routes": {}, "namespace": self.config.namespace if namespace is None else namespace}
-        made.config = structs.replace(self.config, **settings)
-        made.keys = Keys(made.config.namespace)
+        made.config = shard_config(self.config, told)
+        made.keys = keys_of(made.config.dialect, made.config.namespace)
         made._location = Location(url, None)
         made._shards = {}
         return made

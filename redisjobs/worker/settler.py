@@ -16,9 +16,9 @@ from redisjobs import clock
 from redisjobs.config import DeadSetConfig
 from redisjobs.errors import StoreError, StoreUnavailableError
 from redisjobs.store.connect import Line
+from redisjobs.store.dialect import dialect
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Op
-from redisjobs.store.ops import leases
 from redisjobs.store.ops.leases import Settlement
 
 log = logging.getLogger("redisjobs")
@@ -34,7 +34,7 @@ class Settler:
         self.waiting: list[Settlement] = []  # to be sent with the next turn; the fetcher appends to it
         self.refused: list[Settlement] = []
         self._line = line
-        self._keys = keys
+        self._dialect = dialect(keys)
         self._identity = identity
         self._dead = dead
         self._plain: list[Settlement] = []
@@ -73,7 +73,7 @@ class Settler:
         self._under_way = False
 
     def _settle(self, items: list[Settlement]) -> Op[list[Settlement]]:
-        return leases.settle(self._keys, items, identity=self._identity, dead=self._dead)
+        return self._dialect.settle(items, identity=self._identity, dead=self._dead)
 
     def _settle_apart(self, items: list[Settlement]) -> None:
         """Settle some, together with the Ops of theirs in one transaction."""

@@ -17,8 +17,9 @@ from redisjobs.worker.origin import Origin
 class Wiring(Struct, frozen=True):
     """What a worker gets of its app.
 
-    `shard` is the name of the server that it works for, empty for the main one; `main_url` is the main one's. `origin`
-    is what child processes import; None: it is looked for when there are jobs for them.
+    `identity` is the worker's, which sets it. `shard` is the name of the server that it works for, empty for the main
+    one; `main_url` is the main one's. `origin` is what child processes import; None: it is looked for when there are
+    jobs for them.
     """
 
     redis: RedisConfig
@@ -30,5 +31,6 @@ class Wiring(Struct, frozen=True):
     policy: RetryPolicy
     app: object = None
     origin: Origin | None = None
+    identity: str = ""
     shard: str = ""
     main_url: str = ""

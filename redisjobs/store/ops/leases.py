@@ -18,6 +18,7 @@ POISON_TTL_S = 72 * 3600
 
 Where = Literal["gone", "queue", "retry", "schedule", "dead"]
 NO_RUN, PROCESSED, FAILED = 0, 1, 2
+_SIDES = {"R": "RIGHT", "L": "LEFT"}
 
 
 class Lease(Struct, frozen=True, eq=False, gc=False):
@@ -68,10 +69,12 @@ def lease(keys: Keys, queues: Sequence[str], *, identity: str, concurrency: int,
     names = [keys.paused]
     for queue in queues:
         names += (keys.queue(queue), keys.lease(queue, identity), keys.lease_owners(queue))
+    if keys.pause_all:
+        names.append(keys.pause_all)
     return Op(
         "lease",
         keys=names,
-        args=(identity, concurrency, count, *queues),
+        args=(identity, concurrency, count, f"{keys.next_end}POP", *queues),
         decode=lambda reply: [
             Taken(queue, found or [], paused=found is None) for queue, found in zip(queues, reply, strict=True)
         ],
@@ -88,7 +91,7 @@ def wait(keys: Keys, queue: str, *, identity: str, concurrency: int, timeout_s: 
     return [
         command("CLIENT", "REPLY", "SKIP"),  # an answer before the wait is over would only wake us
         command("HSET", keys.lease_owners(queue), identity, concurrency),
-        command("BLMOVE", keys.queue(queue), lease_list, "RIGHT", "LEFT", f"{timeout_s:.3f}"),
+        command("BLMOVE", keys.queue(queue), lease_list, _SIDES[keys.next_end], "LEFT", f"{timeout_s:.3f}"),
     ]
 
 
@@ -140,6 +143,11 @@ def disown(keys: Keys, queue: str, identity: str) -> Op[bool]:
     return Op("disown", keys=(keys.lease(queue, identity), keys.lease_owners(queue)), args=(identity,), decode=bool)
 
 
+def listen(keys: Keys, queues: Sequence[str]) -> Op[int]:
+    """Note queues that a worker is about to take from. Safe to send twice: a set."""
+    return command("SADD", keys.lease_queues, *queues, decode=int)
+
+
 def leased_queues(keys: Keys) -> Op[list[str]]:
     """Read the queues that workers of ours ever listened to. Safe to send twice: it only reads."""
     return command("SMEMBERS", keys.lease_queues, decode=texts)
@@ -153,7 +161,14 @@ def recover(keys: Keys, queue: str, *, identity: str, max_recoveries: int) -> Op
     return Op(
         "recover",
         keys=(keys.lease(queue, identity), keys.queue(queue), keys.lease_owners(queue), keys.queues),
-        args=(identity, queue, max_recoveries, POISON_TTL_S, keys.lease_recovered(queue)),
+        args=(
+            identity,
+            queue,
+            max_recoveries,
+            POISON_TTL_S,
+            keys.lease_recovered(queue),
+            f"{keys.next_end}PUSH",
+        ),
         decode=lambda reply: (int(reply[0]), list(reply[1])),
     )
 
