@@ -24,7 +24,7 @@ from redisjobs.jobs.retry import RetryPolicy
 from redisjobs.lazy import LazyModule
 from redisjobs.middleware.chain import Chain
 from redisjobs.middleware.context import JobContext
-from redisjobs.store.dialect import keys_of
+from redisjobs.store.dialect import keys_of, listening
 from redisjobs.store.location import Location
 from redisjobs.store.shards import Shards
 from redisjobs.store.stores import AsyncStore, BlockingStore
@@ -201,7 +201,7 @@ class RedisJobs:
         """Return what a worker, or a child process of one, gets of this app."""
         return wiring.Wiring(
             redis=self.redis,
-            keys=self.keys.listening(name for capsule in settings.capsules for name, _ in capsule.queues),
+            keys=listening(self.keys, [name for capsule in settings.capsules for name, _ in capsule.queues]),
             dead=self.config.dead,
             registry=self.registry,
             chain=self.server_middleware,

@@ -194,6 +194,11 @@ def dialect(keys: Keys) -> Dialect:
     return Resque(keys) if isinstance(keys, ResqueKeys) else Sidekiq(keys)
 
 
+def listening(keys: Keys, queues: Iterable[str]) -> Keys:
+    """Return what keys are called for a worker that was told to take from these queues."""
+    return keys.listening(queues) if isinstance(keys, ResqueKeys) else keys
+
+
 def keys_of(name: DialectName, namespace: str) -> Keys:
     """Return what keys are called in a dialect."""
     return ResqueKeys(namespace) if name == "resque" else Keys(namespace)

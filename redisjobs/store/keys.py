@@ -28,7 +28,6 @@ slot of the key that stands in them, its namespace included. In a Redis Cluster 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar
 
 from msgspec import Struct
@@ -38,7 +37,7 @@ class Keys(Struct, frozen=True):
     """The names of all keys under one namespace; `namespace` is put before each, as redis-namespace does.
 
     `next_end` is the end of a queue where its next job stands (`L` or `R`), `last_end` where new ones go;
-    `has_patterns`: a worker may be told patterns of queues; `pause_all` is the key that pauses all, if there is one.
+    `has_patterns`: a worker may be told patterns of queues.
     """
 
     next_end: ClassVar[str] = "R"
@@ -49,14 +48,6 @@ class Keys(Struct, frozen=True):
 
     def _key(self, name: str) -> str:
         return f"{self.namespace}:{name}" if self.namespace else name
-
-    @property
-    def pause_all(self) -> str:
-        return ""
-
-    def listening(self, queues: Iterable[str]) -> Keys:
-        """Return the names for a worker that was told to take from these queues: the same."""
-        return self
 
     @property
     def queues(self) -> str:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from redisjobs.config import DeadSetConfig
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Op, Together, command, texts
+from redisjobs.store.resque_keys import ResqueKeys
 
 DAY_TTL_S = 5 * 365 * 86_400  # Sidekiq keeps a day's counters this long
 POISON_TTL_S = 72 * 3600
@@ -69,7 +70,7 @@ def lease(keys: Keys, queues: Sequence[str], *, identity: str, concurrency: int,
     names = [keys.paused]
     for queue in queues:
         names += (keys.queue(queue), keys.lease(queue, identity), keys.lease_owners(queue))
-    if keys.pause_all:
+    if isinstance(keys, ResqueKeys):
         names.append(keys.pause_all)
     return Op(
         "lease",
