@@ -264,6 +264,11 @@ class RedisJobs:
         return inspector.DeadSet(self._access)
 
     @property
+    def resque(self) -> inspector.Resque:
+        """What only Resque has, of an app with that dialect: its failed list, and more."""
+        return inspector.Resque(self._access)
+
+    @property
     def processes(self) -> inspector.ProcessSet:
         """The worker processes that live, Ruby's too."""
         return inspector.ProcessSet(self._access)

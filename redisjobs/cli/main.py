@@ -30,6 +30,7 @@ COMMANDS = {
     "retries": ("redisjobs.cli.sets:retries", "Failed jobs that wait for their next run."),
     "scheduled": ("redisjobs.cli.sets:scheduled", "Jobs that wait for their moment."),
     "dead": ("redisjobs.cli.sets:dead", "Jobs that were given up, and bytes that never were a job."),
+    "failed": ("redisjobs.cli.failed:failed", "Failures of Resque's jobs."),
     "quiet": ("redisjobs.cli.signals:quiet", "Have workers take no more jobs."),
     "stop": ("redisjobs.cli.signals:stop", "Have workers end."),
     "demo": ("redisjobs.cli.demo:demo", "Enqueue a mix of jobs and run them here."),

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import click
 
 from redisjobs.app import RedisJobs
+from redisjobs.app_config import AppSettings
+from redisjobs.wire.dialects import DIALECTS, DialectName
 from redisjobs.wire.times import WIRES, Wire
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -21,14 +23,18 @@ class Session:
     """One run of the command line. `app` connects when it is first used."""
 
     url: str | None = None
-    namespace: str = ""
+    namespace: str | None = None
+    dialect: DialectName = "sidekiq"
     wire: Wire = "sidekiq8"
     as_json: bool = False
 
     @cached_property
     def app(self) -> RedisJobs:
         """An app without jobs, on the Redis that was named."""
-        return RedisJobs(self.url, namespace=self.namespace, wire=self.wire)
+        settings: AppSettings = {"dialect": self.dialect, "wire": self.wire}
+        if self.namespace is not None:
+            settings["namespace"] = self.namespace
+        return RedisJobs(self.url, **settings)
 
     def close(self) -> None:
         """Let go of connections, and of the private server if there is one."""
@@ -53,9 +59,12 @@ def _with_options(command: F, *, hidden: bool) -> F:
     wire_help = "Whose times to write: sidekiq7 where Sidekiq 6 or 7 shares the Redis."
     wire_option = click.option("--wire", type=wires, help=wire_help, hidden=hidden, **kept)
     namespace_option = click.option("--namespace", metavar="NAME", help="Prefix of all keys.", hidden=hidden, **kept)
+    dialects = click.Choice(DIALECTS)
+    dialect_help = "Whose queues: sidekiq (the default) or resque."
+    dialect_option = click.option("--dialect", type=dialects, help=dialect_help, hidden=hidden, **kept)
     url_help = "Redis: redis://, rediss://, unix:// or redis+sentinel://HOST,HOST/MASTER."
     url_option = click.option("--url", metavar="URL", help=url_help, hidden=hidden, **kept)
-    return url_option(namespace_option(wire_option(json_option(command))))
+    return url_option(namespace_option(dialect_option(wire_option(json_option(command)))))
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:

@@ -8,6 +8,7 @@ from redisjobs.inspector.access import Access
 from redisjobs.inspector.entries import JobEntry, SetEntry
 from redisjobs.inspector.processes import Process, ProcessSet
 from redisjobs.inspector.queues import Queue, QueueSummary, all_queues, summaries
+from redisjobs.inspector.resque import FailedEntry, FailedList, Recurring, Resque, ResqueWorker
 from redisjobs.inspector.sets import DeadSet, JobSet, RetrySet, ScheduledSet
 from redisjobs.inspector.stats import Day, Stats
 from redisjobs.inspector.work import Work, WorkSet
@@ -16,12 +17,17 @@ __all__ = [
     "Access",
     "Day",
     "DeadSet",
+    "FailedEntry",
+    "FailedList",
     "JobEntry",
     "JobSet",
     "Process",
     "ProcessSet",
     "Queue",
     "QueueSummary",
+    "Recurring",
+    "Resque",
+    "ResqueWorker",
     "RetrySet",
     "ScheduledSet",
     "SetEntry",

@@ -14,7 +14,7 @@ from msgspec import Struct, field, structs
 from redisjobs.config import DeadSetConfig
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Arg, Op, Steps
-from redisjobs.store.ops import leases, processes, queues, resque
+from redisjobs.store.ops import leases, processes, queues, resque, sets
 from redisjobs.store.ops.leases import Settlement
 from redisjobs.store.ops.queues import Producer
 from redisjobs.store.resque_keys import ResqueKeys, is_pattern
@@ -81,6 +81,10 @@ class Dialect(Protocol):
         """Return the requests that take identities without a heartbeat off the registry."""
         ...
 
+    def sizes(self) -> list[Op[int]]:
+        """Return the requests that count the jobs to be tried again, those that wait and those that were given up."""
+        ...
+
 
 class Sidekiq(Struct, frozen=True):
     """Sidekiq's."""
@@ -128,6 +132,10 @@ class Sidekiq(Struct, frozen=True):
     def forget(self, gone: Sequence[str]) -> list[Any]:
         """See `Dialect`."""
         return [processes.forget(self.keys, gone)]
+
+    def sizes(self) -> list[Op[int]]:
+        """See `Dialect`."""
+        return [sets.size(key) for key in (self.keys.retry, self.keys.schedule, self.keys.dead)]
 
 
 class Resque(Struct, frozen=True):
@@ -187,6 +195,10 @@ class Resque(Struct, frozen=True):
     def forget(self, gone: Sequence[str]) -> list[Any]:
         """See `Dialect`."""
         return [resque.leave(self.keys, gone), *Sidekiq(self.keys).forget(gone)]
+
+    def sizes(self) -> list[Op[int]]:
+        """See `Dialect`: those to be tried again wait among all others."""
+        return [sets.size(self.keys.retry), resque.waiting(self.keys), resque.failed_size(self.keys)]
 
 
 def dialect(keys: Keys) -> Dialect:

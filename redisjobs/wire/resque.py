@@ -43,6 +43,12 @@ class Failure(msgspec.Struct, rename={"error_class": "exception", "message": "er
     queue: str
 
 
+class _Record(msgspec.Struct):
+    payload: msgspec.Raw
+    queue: Any = ""
+
+
+_record = msgspec.json.Decoder(_Record)
 _decoder = msgspec.json.Decoder(_Item)
 _encoder = msgspec.json.Encoder()
 
@@ -119,6 +125,17 @@ def original(record: Mapping[str, Any]) -> bytes | None:
         return None
 
 
+def item_of(record: bytes) -> bytes:
+    """Return the item that a record is about, of a failure or of a run, to the byte; empty if it says none."""
+    return bytes(_read(record).payload)
+
+
+def queue_of(record: bytes) -> str:
+    """Return the queue that a record names; empty if none."""
+    queue = _read(record).queue
+    return queue if isinstance(queue, str) else ""
+
+
 def retry_name(name: str, args: Sequence[Json]) -> str:
     """Return what resque-retry calls a job in its keys: the class and, if it has arguments, a digest of them.
 
@@ -129,6 +146,13 @@ def retry_name(name: str, args: Sequence[Json]) -> str:
         return "".join(name.split())
     digest = hashlib.sha1(joined.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
     return "".join(f"{name}:{digest}".split())
+
+
+def _read(record: bytes) -> _Record:
+    try:
+        return _record.decode(record)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Record(msgspec.Raw(b""))
 
 
 def _slowly(raw: bytes) -> _Item:

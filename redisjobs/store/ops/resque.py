@@ -126,6 +126,84 @@ def note_failure(keys: ResqueKeys, job: str, record: bytes, *, ttl_s: float) -> 
     return command("SET", keys.last_failure(job), record, "EX", max(1, int(ttl_s)))
 
 
+def requeue(keys: ResqueKeys, queue: str, record: bytes, noted: bytes, job: bytes) -> Op[bool]:
+    """Put the job of a failure back into its queue and note that in its record; False if that is not there any more.
+
+    Safe to send twice: the record is another one then.
+    """
+    names = (keys.failed, keys.queue(queue), keys.queues)
+    return Op("resque_requeue", keys=names, args=(record, noted, job, queue), decode=bool)
+
+
+def remove_failure(keys: ResqueKeys, record: bytes) -> Op[int]:
+    """Delete a failure by its exact bytes; return how many went, 0 or 1.
+
+    Sent twice it takes a second one only where two of the same bytes stand.
+    """
+    return command("LREM", keys.failed, 1, record, decode=int)
+
+
+def clear_failures(keys: ResqueKeys) -> Together:
+    """Count and delete all failures. Safe to send twice: the second finds those that came since."""
+    return Together([failed_size(keys), command("DEL", keys.failed, decode=int)], atomic=True)
+
+
+def failed_size(keys: ResqueKeys) -> Op[int]:
+    """Count the failures. Safe to send twice: it only reads."""
+    return command("LLEN", keys.failed, decode=int)
+
+
+def waiting(keys: ResqueKeys) -> Op[int]:
+    """Count the delayed jobs. Safe to send twice: it only reads. Cost: O(seconds that have some)."""
+    return Op("resque_waiting", keys=(keys.delayed_schedule,), args=(keys.all_under,), decode=int)
+
+
+def recurring(keys: ResqueKeys) -> Op[dict[str, bytes]]:
+    """Read what resque-scheduler enqueues again and again, by name. Safe to send twice: it only reads."""
+    return command(
+        "HGETALL",
+        keys.recurring,
+        decode=lambda reply: {name.decode("utf-8", "surrogateescape"): told for name, told in _pairs(reply)},
+    )
+
+
+def save_recurring(keys: ResqueKeys, name: str, written: bytes) -> Together:
+    """Write what is to be enqueued again and again, for dynamic schedulers to read. Safe to send twice: it is set."""
+    noted = command("SADD", keys.recurring_changed, name, decode=int)
+    return Together((command("HSET", keys.recurring, name, written, decode=int), noted), atomic=True)
+
+
+def delete_recurring(keys: ResqueKeys, name: str) -> Together:
+    """Take a name off what recurs. Safe to send twice: it is gone then."""
+    noted = command("SADD", keys.recurring_changed, name, decode=int)
+    return Together((command("HDEL", keys.recurring, name, decode=int), noted), atomic=True)
+
+
+def told_by(keys: ResqueKeys, worker: str) -> Together:
+    """Read when a worker started, when it last beat and what it runs. Safe to send twice: it only reads."""
+    ops: list[Op[bytes | None]] = [
+        command("GET", keys.worker_started(worker)),
+        command("HGET", keys.heartbeats, worker),
+        command("GET", keys.worker(worker)),
+    ]
+    return Together(ops)
+
+
+def pause(keys: ResqueKeys) -> Op[Any]:
+    """Have no worker take anything, Ruby's neither. Safe to send twice: it is set."""
+    return command("SET", keys.pause_all, "true")
+
+
+def unpause(keys: ResqueKeys) -> Op[int]:
+    """Let workers take jobs again. Safe to send twice: it is gone then."""
+    return command("DEL", keys.pause_all, decode=int)
+
+
+def paused(keys: ResqueKeys) -> Op[bool]:
+    """Ask whether no worker takes anything. Safe to send twice: it only reads."""
+    return command("GET", keys.pause_all, decode=lambda said: (said or b"").strip().lower() == b"true")
+
+
 def workers(keys: ResqueKeys) -> Op[list[str]]:
     """Read the ids of all workers, Ruby's and ours. Safe to send twice: it only reads."""
     return command("SMEMBERS", keys.worker_ids, decode=texts)
@@ -139,6 +217,10 @@ def failures(keys: ResqueKeys, *, start: int, stop: int) -> Together:
     return Together(
         (command("LLEN", keys.failed, decode=int), command("LRANGE", keys.failed, start, stop)), atomic=True
     )
+
+
+def _pairs(reply: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    return zip(reply[::2], reply[1::2], strict=True)
 
 
 def _due(reply: Any) -> Due:
