@@ -14,9 +14,11 @@
 | `timestamps:<item>` | set | its `delayed:` lists | resque_schedule, resque_settle, resque_promote | - |
 | `persistent_schedules` | hash | name -> what to enqueue when | save_recurring, delete_recurring | - |
 | `schedules_changed` | set | names that schedulers have to read again | save_recurring, delete_recurring | - |
-| `<namespace>:resque_scheduler_master_lock` | string | the scheduler that moves what is due | (Ruby) | 180 s |
 | `resque-retry:<job>` | string | how often a job was tried again | begin_attempt | - |
 | `failure-resque-retry:<job>` | string | why it failed the last time | note_failure | twice its delay |
+
+The lock of the scheduler that moves what is due is Ruby's alone to write: `<namespace>:resque_scheduler_master_lock`,
+under the namespace once more, for 180 s.
 
 Our own ones (`lease:...`, `processes`, `<identity>`, `paused`, `pushed:...`) are those of `redisjobs.store.keys`.
 """
@@ -73,7 +75,7 @@ class ResqueKeys(Keys, frozen=True):
     @property
     def scheduler_lock(self) -> str:
         """The namespace stands in it twice, as resque-scheduler has it."""
-        return self._key(f"{self.namespace}:resque_scheduler_master_lock")
+        return f"{self.all_under}{self.namespace}:resque_scheduler_master_lock"
 
     def worker(self, worker: str) -> str:
         return self._key(f"worker:{worker}")
@@ -115,7 +117,7 @@ class ResqueKeys(Keys, frozen=True):
     @property
     def all_under(self) -> str:
         """What stands before every key; scripts make those that hold a moment or an item."""
-        return self._key("")
+        return f"{self.namespace}:" if self.namespace else ""
 
     def kind(self, key: str) -> str:
         """Return the type that one of the keys above, or of Sidekiq's, has if nobody else wrote there."""
@@ -127,6 +129,8 @@ class ResqueKeys(Keys, frozen=True):
             return "hash"
         if key == self.delayed_schedule:
             return "zset"
+        if key == self.pause_all or key.startswith(self.worker("")):
+            return "string"
         return super().kind(key)
 
 

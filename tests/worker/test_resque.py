@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from redisjobs.worker.worker import Worker
 from tests.support.eventually import eventually
 from tests.support.real_redis import RealRedis
 from tests.support.resque import RubyResque, ago, encode
+from tests.worker import resque_jobs
 from tests.worker.runs import FAR_S, work_off
 
 pytestmark = pytest.mark.quick
@@ -379,6 +381,65 @@ def test_a_delay_of_the_jobs_own_is_kept(redis: RealRedis, app: RedisJobs, ruby:
     assert redis.now() + 290 < int(second) < redis.now() + 302
 
 
+# -- child processes, coroutines, limits ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def children(redis: RealRedis, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisJobs]:
+    """The app that child processes import, on the session's server."""
+    monkeypatch.setenv("REDISJOBS_URL", redis.url)
+    yield resque_jobs.app
+    resque_jobs.app.close()
+
+
+def test_a_run_in_a_child_process_counts_and_fails_as_elsewhere(
+    redis: RealRedis, children: RedisJobs, ruby: RubyResque
+) -> None:
+    redis.seed({"resque:resque-retry:Fine": "0"})
+    for name in ("Fine", "Broken"):
+        ruby.enqueue("files", name)
+
+    with children.worker(queues=["files"], concurrency=1) as worker:
+        assert worker.drain(60)
+        assert redis.value("resque:resque-retry:Broken") == "0"
+        assert len(redis.value("resque:delayed_queue_schedule")) == 1
+        ruby.enqueue("files", "Broken")
+        assert worker.drain(60)
+        identity = worker.identity
+
+    [record] = failures(redis)
+    assert (record["payload"]["class"], record["exception"]) == ("Broken", "ValueError")
+    assert record["worker"] == ResqueKeys(listens="files").worker_id(identity)
+    assert redis.client.keys("resque:resque-retry:*") == []
+
+
+def test_a_job_whose_child_process_died_fails_at_once(redis: RealRedis, children: RedisJobs, ruby: RubyResque) -> None:
+    """How often it was tried is known in the child alone; what kills processes had better not be tried for ever."""
+    ruby.enqueue("files", "Crash")
+
+    with children.worker(queues=["files"], concurrency=1) as worker:
+        assert worker.drain(60)
+
+    assert "ChildDied" in failures(redis)[0]["exception"]
+    assert redis.value("resque:resque-retry:Crash") is None
+    assert redis.value("resque:delayed_queue_schedule") is None
+
+
+def test_coroutines_run_retry_and_are_limited(redis: RealRedis, app: RedisJobs, ruby: RubyResque) -> None:
+    @app.job(name="Async", queue="files", retry=1, timeout=0.2)
+    async def endless() -> None:
+        await asyncio.Event().wait()
+
+    ruby.enqueue("files", "Async")
+    work_off(app, queues=["files"])
+    assert redis.value("resque:resque-retry:Async") == "0"
+    ruby.enqueue("files", "Async")
+    work_off(app, queues=["files"])
+
+    [record] = failures(redis)
+    assert "JobTimeout" in record["exception"]
+
+
 # -- delayed jobs ---------------------------------------------------------------------------------------------------
 
 
@@ -538,6 +599,32 @@ def test_rubys_workers_stay_where_they_are_when_ours_come_and_go(
     work_off(app, queues=["files"])
 
     assert redis.dump(OURS) == before
+
+
+def test_a_process_that_died_while_no_other_was_there_is_pruned_by_ruby_and_its_job_still_comes_back(
+    redis: RealRedis, app: RedisJobs, ruby: RubyResque, ran: list[list[Any]]
+) -> None:
+    dead = "gone:1:abcdefabcdef"
+    keys = ResqueKeys(listens="files")
+    worker = keys.worker_id(dead)
+    item = encode({"class": "Archive", "args": [1]})
+    redis.seed(
+        {
+            keys.lease("files", dead): [item],
+            keys.lease_owners("files"): {dead: "1"},
+            keys.lease_queues: {"files"},
+            keys.worker_ids: {worker},
+            keys.heartbeats: {worker: ago(301)},
+            keys.worker(worker): items.working(item.encode(), queue="files", at=redis.now()),
+        }
+    )
+
+    ruby.start_worker("*")
+
+    assert "did not gracefully exit while processing Archive" in ruby.failed_page()[0]
+    with app.worker(queues=["files"], concurrency=1, reap_s=0.1, heartbeat_ttl_s=9):
+        eventually(lambda: ran == [[1]], timeout_s=30)
+    assert redis.value("resque:workers") == {"web-1:4711:*"}
 
 
 def test_a_worker_that_leaves_leaves_nothing(redis: RealRedis, app: RedisJobs) -> None:
