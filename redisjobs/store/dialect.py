@@ -7,22 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct, field, structs
 
 from redisjobs.config import DeadSetConfig
+from redisjobs.lazy import LazyModule
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Arg, Op, Steps
-from redisjobs.store.ops import leases, processes, queues, resque, sets
-from redisjobs.store.ops.leases import Settlement
+from redisjobs.store.ops import queues
 from redisjobs.store.ops.queues import Producer
 from redisjobs.store.resque_keys import ResqueKeys, is_pattern
 from redisjobs.wire import arguments, payload
-from redisjobs.wire import resque as items
 from redisjobs.wire.arguments import Json
 from redisjobs.wire.dialects import DialectName
 from redisjobs.wire.payload import Payload
+
+if TYPE_CHECKING:
+    from redisjobs.store.ops import leases, processes, resque, sets
+    from redisjobs.store.ops.leases import Settlement
+    from redisjobs.wire import resque as items
+else:  # a producer needs none of them
+    leases = LazyModule("redisjobs.store.ops.leases")
+    processes = LazyModule("redisjobs.store.ops.processes")
+    resque = LazyModule("redisjobs.store.ops.resque")
+    sets = LazyModule("redisjobs.store.ops.sets")
+    items = LazyModule("redisjobs.wire.resque")
 
 
 class Beat(Struct, frozen=True):
@@ -91,9 +101,7 @@ class Sidekiq(Struct, frozen=True):
 
     keys: Keys
 
-    def decode(self, raw: bytes) -> Payload:
-        """See `Dialect`."""
-        return payload.decode(raw)
+    decode = staticmethod(payload.decode)  # as it is: it is called for each job
 
     def encode(self, fields: dict[str, Any]) -> bytes:
         """See `Dialect`."""

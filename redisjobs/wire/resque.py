@@ -8,19 +8,25 @@ Must not know: Redis, what a job does, why it failed.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from redisjobs.errors import PayloadError
+from redisjobs.lazy import LazyModule
 from redisjobs.wire import payload
 from redisjobs.wire.arguments import Json
 from redisjobs.wire.deadletter import ENVELOPE, ORIGINAL
 from redisjobs.wire.payload import Payload
+
+if TYPE_CHECKING:
+    import base64
+    import hashlib
+else:
+    base64 = LazyModule("base64")
+    hashlib = LazyModule("hashlib")
 
 ACTIVE_JOB = "ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper"
 _SHOWN = 200

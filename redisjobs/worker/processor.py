@@ -56,7 +56,7 @@ class Processor:
         self.interrupting = False
         self._registry = wiring.registry
         self._chain = chain_of(wiring)
-        self._dialect = dialect(wiring.keys)
+        self._decode = dialect(wiring.keys).decode
         self._endings = endings(wiring)
         self._events = wiring.events
         self._keys = wiring.keys
@@ -71,7 +71,7 @@ class Processor:
     def prepare(self, lease: Lease) -> Work | Settlement:
         """Read a lease; return what to run, or where it goes if it cannot be run here."""
         try:
-            read = self._dialect.decode(lease.raw)
+            read = self._decode(lease.raw)
             job = self._registry.find(read.name)
         except PayloadError as error:
             return self._malformed(lease, error)

@@ -25,8 +25,8 @@ from redisjobs.worker.wiring import Wiring
 log = logging.getLogger("redisjobs")
 
 BATCH = 100
-LOOK_S = 5.0
-"""How often the names of queues are read, where patterns are; as Resque's workers do."""
+LOOK_S = 2.0
+"""How often the names of queues are read, where patterns are; Resque's workers do it every 5 s."""
 
 _AGAIN_S = 1.0
 

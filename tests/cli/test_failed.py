@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.conftest import Cli
 from tests.support.real_redis import RealRedis
-from tests.support.resque import RubyResque
+from tests.support.resque import RubyResque, encode
 
 pytestmark = pytest.mark.quick
 
@@ -75,6 +75,19 @@ def test_other_commands_speak_resque_too(cli: Cli, redis: RealRedis, ruby: RubyR
     assert cli(*RESQUE, "stats", "--json").json["dead"] == 2
     assert cli(*RESQUE, "--namespace", "other", "stats", "--json").json["dead"] == 0
     assert cli(*RESQUE, "processes").out == "no processes\n"
+
+
+def test_rubys_workers_are_shown_with_what_they_run(cli: Cli, redis: RealRedis, ruby: RubyResque) -> None:
+    worker = ruby.start_worker("files")
+    job = {"queue": "files", "run_at": "2024-05-01T12:30:00Z", "payload": {"class": "Archive", "args": [1]}}
+    redis.seed({f"resque:worker:{worker}": encode(job)})
+
+    header, row = cli(*RESQUE, "processes").rows
+    [told] = cli(*RESQUE, "processes", "--json").json
+
+    assert header == ["RESQUE WORKER", "BEAT", "JOB", "ARGS"]
+    assert (row[0], row[2:]) == (worker, ["Archive", "[1]"])
+    assert (told["identity"], told["running"][0]["name"]) == (worker, "Archive")
 
 
 @pytest.mark.parametrize("words", [("dead",), ("retries",), ("scheduled", "clear", "--yes"), ("retries", "kill", "x")])

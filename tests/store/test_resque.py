@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import random
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,6 +15,8 @@ from redisjobs.store.ops import leases, queues, resque
 from redisjobs.store.ops.leases import FAILED, NO_RUN, Lease, Settlement, done, released
 from redisjobs.store.ops.queues import Producer
 from redisjobs.store.resque_keys import ResqueKeys
+from redisjobs.store.stores import BlockingStore
+from redisjobs.wire import resque as items
 from tests.support.real_redis import RealRedis
 
 pytestmark = pytest.mark.quick
@@ -175,3 +180,104 @@ def test_a_host_with_colons_makes_an_id_that_ruby_can_take_apart() -> None:
     host, pid, queue = ResqueKeys(listens="a:b,c").worker_id("fe80::1:7:abcdefabcdef", 3).split(":", 2)
 
     assert (host, pid, queue) == ("fe80..1.redisjobs", "7-abcdefabcdef-3", "a:b,c")
+
+
+# -- every move in any order ------------------------------------------------------------------------------------------
+
+
+class Walk:
+    """Moves jobs at random, sends each move twice now and then, and knows which jobs there are."""
+
+    def __init__(self, redis: RealRedis, store: BlockingStore, seed: int) -> None:
+        self.redis, self.store = redis, store
+        self.chance = random.Random(seed)
+        self.jobs: Counter[int] = Counter()
+        self.runs = 0
+        self.producer = Producer("p")
+        self.held: dict[str, list[Lease]] = {f"h:{pid}:abcdefabcdef": [] for pid in (1, 2, 3)}
+
+    def send(self, op: Op[Any]) -> Any:
+        reply = self.store.run(op)
+        if self.chance.random() < 0.3:
+            self.store.run(op)
+        return reply
+
+    def step(self) -> None:
+        self.chance.choice([self.push, self.push_later, self.lease, self.settle, self.settle, self.die, self.promote])()
+        assert self.places() == self.jobs
+        assert int(self.redis.client.get("resque:stat:processed") or 0) == self.runs
+
+    def places(self) -> Counter[int]:
+        found: Counter[int] = Counter()
+        for key, raws in self.redis.dump().items():
+            if key.startswith(("resque:queue:", "resque:lease:", "resque:delayed:")):
+                found.update(json.loads(raw)["args"][0] for raw in raws)
+            elif key == "resque:failed":
+                found.update(json.loads(raw)["payload"]["args"][0] for raw in raws)
+        return found
+
+    def new(self) -> bytes:
+        number = self.chance.randrange(8)  # often the same: Resque's jobs are not told apart
+        self.jobs[number] += 1
+        return items.encode("Archive", [number])
+
+    def push(self) -> None:
+        self.send(queues.push(KEYS, self.queue(), [self.new(), self.new()], producer=self.producer))
+
+    def push_later(self) -> None:
+        when = self.chance.choice(["100", "200", "+3600.000000"])
+        self.send(resque.schedule(KEYS, [(when, items.delayed(self.new(), self.queue()))], producer=self.producer))
+
+    def lease(self) -> None:
+        identity = self.chance.choice(list(self.held))
+        order = self.chance.sample(["a", "b"], 2)
+        op = leases.lease(KEYS, order, identity=identity, concurrency=2, count=self.chance.randrange(4))
+        for taken in self.store.run(op):
+            self.held[identity] += [Lease(taken.queue, raw, 0.0) for raw in taken.payloads]
+
+    def settle(self) -> None:
+        identity = self.chance.choice(list(self.held))
+        ends = []
+        for held in self.held[identity][: self.chance.randrange(1, 4)]:
+            self.held[identity].remove(held)
+            where = self.chance.choice(["gone", "queue", "retry", "schedule", "dead"])
+            payload = items.delayed(held.raw, held.queue)
+            if where == "dead":
+                payload = items.failure(held.raw, error=("E", "m"), backtrace=[], worker="h:1:q", queue="a", at=0.0)
+            counted = NO_RUN if where in ("queue", "schedule") else FAILED
+            ends.append(Settlement(held, where, counted, payload, self.chance.choice([0.0, 3600.0])))  # type: ignore[arg-type]
+            self.runs += counted == FAILED
+            if where == "gone":
+                self.jobs -= Counter([json.loads(held.raw)["args"][0]])
+        if ends:
+            equal = len({end.lease.raw for end in ends} & {lease.raw for lease in self.held[identity]})
+            settle = resque.settle(KEYS, ends, identity=identity)
+            assert (self.store.run(settle) if equal else self.send(settle)) == []
+
+    def die(self) -> None:
+        identity = self.chance.choice(list(self.held))
+        self.held[identity] = []
+        for queue in ("a", "b"):
+            _, poison = self.send(leases.recover(KEYS, queue, identity=identity, max_recoveries=1000))
+            assert poison == []
+
+    def promote(self) -> None:
+        for second, found in self.store.run(resque.due(KEYS, count=5)).jobs.items():
+            moves = [(item, *reversed(items.promoted(item))) for item in found]
+            moved = self.store.run(resque.promote(KEYS, second, moves))
+            assert moved == len(moves)
+
+    def queue(self) -> str:
+        return self.chance.choice(["a", "b"])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_after_each_of_many_moves_each_job_is_in_exactly_one_place(redis: RealRedis, seed: int) -> None:
+    store = BlockingStore(redis.config)
+    walk = Walk(redis, store, seed)
+
+    for _ in range(120):
+        walk.step()
+
+    assert walk.runs > 5
+    store.close()
