@@ -23,7 +23,6 @@ from redisjobs.store.dialect import Dialect, dialect
 from redisjobs.store.drive import adrive, drive
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Steps
-from redisjobs.store.ops import queues as ops
 from redisjobs.store.ops.queues import Producer
 from redisjobs.store.shards import On, Shards, Stores
 from redisjobs.wire import arguments, payload
@@ -96,7 +95,6 @@ class Client:
     ) -> None:
         self._stores = stores
         self._shards = shards or Shards({}, {})
-        self._keys = keys
         self._own = dialect(keys)
         self._chain = chain
         self._config = config
@@ -210,11 +208,11 @@ class Client:
     def _store(self, shard: str, queue: str | None, jobs: Sequence[Any], before: int) -> Steps[None]:
         """Store a batch in one request: payloads in a queue, or for later (no queue) due, queue and payload."""
         producer = self._producers.take()
-        keys = self._shards.keys(shard) if shard else self._keys
+        spoken = self._dialect(shard)
         if queue is None:
-            storing = self._dialect(shard).schedule(jobs, producer=producer, before=before)
+            storing = spoken.schedule(jobs, producer=producer, before=before)
         else:
-            storing = ops.push(keys, queue, jobs, producer=producer)
+            storing = spoken.push(queue, jobs, producer=producer)
         yield On(shard, storing) if shard else storing
         self._producers.free.append(producer)  # not after an error: its last push may still be under way
 

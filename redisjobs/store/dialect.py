@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import Struct, field, structs
 
@@ -25,7 +25,7 @@ from redisjobs.wire.payload import Payload
 
 if TYPE_CHECKING:
     from redisjobs.store.ops import leases, processes, resque, sets
-    from redisjobs.store.ops.leases import Settlement
+    from redisjobs.store.ops.leases import Lot, Settlement
     from redisjobs.wire import resque as items
 else:  # a producer needs none of them
     leases = LazyModule("redisjobs.store.ops.leases")
@@ -50,7 +50,12 @@ class Beat(Struct, frozen=True):
 
 
 class Dialect(Protocol):
-    """How jobs are written, where they go, and how a process says that it lives."""
+    """How jobs are written, where they go, and how a process says that it lives.
+
+    `needs_lots`: there are equal jobs, so that what is settled is known by the lot that it was sent in.
+    """
+
+    needs_lots: ClassVar[bool]
 
     def decode(self, raw: bytes) -> Payload:
         """Read a job; raises PayloadError."""
@@ -71,11 +76,17 @@ class Dialect(Protocol):
         """Write a job for each list of arguments; return their jids and bytes. Raises PayloadError."""
         ...
 
+    def push(self, queue: str, jobs: Sequence[bytes], *, producer: Producer) -> Op[bool]:
+        """Put jobs into a queue; see `queues.push`."""
+        ...
+
     def schedule(self, jobs: Iterable[tuple[str, str, bytes]], *, producer: Producer, before: int) -> Op[bool]:
         """Store jobs for later: each is when (see `queues.schedule`), its queue and its bytes."""
         ...
 
-    def settle(self, settlements: Sequence[Settlement], *, identity: str, dead: DeadSetConfig) -> Op[list[Settlement]]:
+    def settle(
+        self, settlements: Sequence[Settlement], *, identity: str, dead: DeadSetConfig, lot: Lot | None = None
+    ) -> Op[list[Settlement]]:
         """Move finished jobs to where they belong; see `leases.settle`."""
         ...
 
@@ -99,6 +110,8 @@ class Dialect(Protocol):
 class Sidekiq(Struct, frozen=True):
     """Sidekiq's."""
 
+    needs_lots: ClassVar[bool] = False
+
     keys: Keys
 
     decode = staticmethod(payload.decode)  # as it is: it is called for each job
@@ -118,12 +131,18 @@ class Sidekiq(Struct, frozen=True):
         """See `Dialect`."""
         return jids, payload.encode_many(name, calls, jids, fields, stamps)
 
+    def push(self, queue: str, jobs: Sequence[bytes], *, producer: Producer) -> Op[bool]:
+        """See `Dialect`."""
+        return queues.push(self.keys, queue, jobs, producer=producer)
+
     def schedule(self, jobs: Iterable[tuple[str, str, bytes]], *, producer: Producer, before: int) -> Op[bool]:
         """See `Dialect`."""
         pairs = [(when, raw) for when, _, raw in jobs]
         return queues.schedule(self.keys, pairs, producer=producer, before=before)
 
-    def settle(self, settlements: Sequence[Settlement], *, identity: str, dead: DeadSetConfig) -> Op[list[Settlement]]:
+    def settle(
+        self, settlements: Sequence[Settlement], *, identity: str, dead: DeadSetConfig, lot: Lot | None = None
+    ) -> Op[list[Settlement]]:
         """See `Dialect`."""
         return leases.settle(self.keys, settlements, identity=identity, dead=dead)
 
@@ -148,6 +167,8 @@ class Sidekiq(Struct, frozen=True):
 
 class Resque(Struct, frozen=True):
     """Resque's: what it has no place for is not written."""
+
+    needs_lots: ClassVar[bool] = True
 
     keys: ResqueKeys
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -174,14 +195,20 @@ class Resque(Struct, frozen=True):
         raws = [items.encode(name, args) for args in arguments.check_all(calls)]
         return [items.jid(raw) for raw in raws], raws
 
+    def push(self, queue: str, jobs: Sequence[bytes], *, producer: Producer) -> Op[bool]:
+        """See `Dialect`."""
+        return resque.push(self.keys, queue, jobs, producer=producer)
+
     def schedule(self, jobs: Iterable[tuple[str, str, bytes]], *, producer: Producer, before: int) -> Op[bool]:
         """See `Dialect`."""
         waiting = [(when, items.delayed(raw, queue)) for when, queue, raw in jobs]
         return resque.schedule(self.keys, waiting, producer=producer)
 
-    def settle(self, settlements: Sequence[Settlement], *, identity: str, dead: DeadSetConfig) -> Op[list[Settlement]]:
+    def settle(
+        self, settlements: Sequence[Settlement], *, identity: str, dead: DeadSetConfig, lot: Lot | None = None
+    ) -> Op[list[Settlement]]:
         """See `Dialect`; the failed list is as long as it gets, as Resque has it."""
-        return resque.settle(self.keys, settlements, identity=identity)
+        return resque.settle(self.keys, settlements, identity=identity, lot=lot)
 
     def beat(self, identity: str, beat: Beat) -> Steps[None]:
         """See `Dialect`: for us and, in Resque's form, for it; there each job that may run at once is a worker."""

@@ -12,6 +12,7 @@
 | `delayed_queue_schedule` | zset | seconds, each its own score | resque_schedule, resque_settle, resque_promote | - |
 | `delayed:<second>` | list | what is due in that second | resque_schedule, resque_settle, resque_promote | - |
 | `timestamps:<item>` | set | its `delayed:` lists | resque_schedule, resque_settle, resque_promote | - |
+| `settled:<settler>` | zset | numbers of the lots that it settled | resque_settle | 1 h |
 | `persistent_schedules` | hash | name -> what to enqueue when | save_recurring, delete_recurring | - |
 | `schedules_changed` | set | names that schedulers have to read again | save_recurring, delete_recurring | - |
 | `resque-retry:<job>` | string | how often a job was tried again | begin_attempt | - |
@@ -92,6 +93,9 @@ class ResqueKeys(Keys, frozen=True):
     def timestamps(self, item: str) -> str:
         return self._key(f"timestamps:{item}")
 
+    def settled(self, settler: str) -> str:
+        return self._key(f"settled:{settler}")
+
     def attempts(self, job: str) -> str:
         return self._key(f"resque-retry:{job}")
 
@@ -127,7 +131,7 @@ class ResqueKeys(Keys, frozen=True):
             return "list"
         if key in (self.heartbeats, self.recurring):
             return "hash"
-        if key == self.delayed_schedule:
+        if key == self.delayed_schedule or key.startswith(self.settled("")):
             return "zset"
         if key == self.pause_all or key.startswith(self.worker("")):
             return "string"

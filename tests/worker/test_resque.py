@@ -26,7 +26,7 @@ from tests.worker.runs import FAR_S, work_off
 
 pytestmark = pytest.mark.quick
 
-OURS = ("*pushed:*", "*lease-queues")
+OURS = ("*pushed:*", "*lease-queues", "*settled:*")
 
 
 @pytest.fixture

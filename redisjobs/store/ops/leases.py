@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Literal
@@ -42,6 +42,17 @@ class Settlement(Struct, frozen=True, gc=False):
     payload: bytes = b""
     delay_s: float = 0.0
     ops: tuple[Op[Any], ...] = ()
+
+
+class Lot(Struct, frozen=True):
+    """Settlements that are sent together, numbered by who settles; where jobs are not told apart by their bytes.
+
+    `earlier`: by the `id` of a settlement, the lots that it went in before, whose answers were lost.
+    """
+
+    settler: str
+    number: int
+    earlier: Mapping[int, Sequence[int]] = {}
 
 
 def done(lease: Lease) -> Settlement:

@@ -31,7 +31,7 @@ def push(keys: Keys, queue: str, payloads: Sequence[bytes], *, producer: Produce
     return Op(
         "push",
         keys=(keys.queue(queue), keys.pushed(keys.queue(queue), producer.name), keys.queues),
-        args=(queue, producer.number, GUARD_TTL_S, f"{keys.last_end}PUSH", *payloads),
+        args=(queue, producer.number, GUARD_TTL_S, *payloads),
         decode=bool,
     )
 

@@ -9,9 +9,12 @@ from typing import Any
 from msgspec import Struct
 
 from redisjobs.store.op import Op, Together, command, texts
-from redisjobs.store.ops.leases import Settlement
+from redisjobs.store.ops.leases import Lot, Settlement
 from redisjobs.store.ops.queues import GUARD_TTL_S, Producer
 from redisjobs.store.resque_keys import ResqueKeys
+
+_LOTS_KEPT = 100
+_LOTS_TTL_S = 3600  # a Redis that was away for longer may settle two equal jobs in the place of one
 
 
 class Due(Struct, frozen=True):
@@ -23,6 +26,20 @@ class Due(Struct, frozen=True):
     now: float
     next_at: float | None
     jobs: dict[str, list[bytes]]
+
+
+def push(keys: ResqueKeys, queue: str, jobs: Sequence[bytes], *, producer: Producer) -> Op[bool]:
+    """Put jobs into a queue, the first to run first. False if this push had been stored before.
+
+    Safe to send twice: see `queues.push`.
+    """
+    producer.number += 1
+    return Op(
+        "resque_push",
+        keys=(keys.queue(queue), keys.pushed(keys.queue(queue), producer.name), keys.queues),
+        args=(queue, producer.number, GUARD_TTL_S, *jobs),
+        decode=bool,
+    )
 
 
 def schedule(keys: ResqueKeys, jobs: Iterable[tuple[str, bytes]], *, producer: Producer) -> Op[bool]:
@@ -39,19 +56,23 @@ def schedule(keys: ResqueKeys, jobs: Iterable[tuple[str, bytes]], *, producer: P
     )
 
 
-def settle(keys: ResqueKeys, settlements: Sequence[Settlement], *, identity: str) -> Op[list[Settlement]]:
+def settle(
+    keys: ResqueKeys, settlements: Sequence[Settlement], *, identity: str, lot: Lot | None = None
+) -> Op[list[Settlement]]:
     """Move finished jobs to where they belong and count them; return those that were not ours any more.
 
-    Safe to send twice: what has left the lease list is neither moved nor counted again.
+    Safe to send twice: a lot does nothing then; and without one, what has left the lease list is not moved again.
     Cost: one script; O(length of the lease list) per job, less the older the job is.
     """
     back = [item for item in settlements if item.where == "queue"]
     ordered = [item for item in settlements if item.where != "queue"] + back[::-1]  # the oldest ends up next to run
     pairs: dict[str, int] = {}
-    args: list[Any] = [keys.all_under]
+    lot = lot or Lot("", 0)
+    args: list[Any] = [keys.all_under, lot.number, _LOTS_KEPT, _LOTS_TTL_S]
     for item in ordered:
         queue = item.lease.queue
         args += (pairs.setdefault(queue, len(pairs) + 1), queue, item.where, item.counted, item.lease.raw)
+        args.append(" ".join(map(str, lot.earlier.get(id(item), ()))))
         if item.where not in ("gone", "queue"):
             args.append(item.payload)
         if item.where in ("retry", "schedule"):
@@ -59,6 +80,7 @@ def settle(keys: ResqueKeys, settlements: Sequence[Settlement], *, identity: str
     worker = keys.worker_id(identity)
     names = [keys.failed, keys.delayed_schedule, keys.queues, keys.stat("processed"), keys.stat("failed")]
     names += (keys.worker_stat("processed", worker), keys.worker_stat("failed", worker))
+    names.append(keys.settled(lot.settler))
     for queue in pairs:
         names += (keys.lease(queue, identity), keys.queue(queue))
     return Op("resque_settle", names, args, decode=lambda lost: [ordered[at - 1] for at in lost])
