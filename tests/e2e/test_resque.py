@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from redisjobs import RedisJobs
+from redisjobs.store.scripts import script
 from tests.e2e.test_tls_and_acl import rights
 from tests.support.eventually import eventually
 from tests.support.fleet import Fleet
+from tests.support.proxy import LossyProxy
 from tests.support.real_redis import RealRedis
 from tests.support.resque import RubyResque
 
@@ -19,6 +23,7 @@ pytestmark = pytest.mark.e2e
 
 _JOBS = 2000
 _KILLS = 6
+_LOST = 12
 
 
 def test_kill_9_loses_nothing_of_what_ruby_enqueued_and_leaves_no_worker_behind(redis: RealRedis, fleet: Fleet) -> None:
@@ -53,6 +58,49 @@ def test_kill_9_loses_nothing_of_what_ruby_enqueued_and_leaves_no_worker_behind(
     assert ruby.workers() == []
     assert redis.client.keys("resque:*lease:*") == []
     app.close()
+
+
+class Losing(LossyProxy):
+    """Swallows every so-many-th answer to a request that settles, whatever it delivers."""
+
+    asked = 0
+
+    def _swallows(self, request: bytes, reply: bytes) -> bool:
+        if script("resque_settle").sha.encode() not in request:
+            return False
+        self.asked += 1
+        return self.asked % 15 == 5 and len(self.lost) < _LOST
+
+
+def test_of_equal_jobs_none_is_lost_counted_twice_or_run_twice_when_answers_are_lost(
+    redis: RealRedis, tmp_path: Path
+) -> None:
+    """A settle that is sent again must not take the lease of an equal job that still runs."""
+    proxy = Losing(redis.socket, tmp_path)
+    app = RedisJobs(proxy.url, dialect="resque")
+    ran: Counter[str] = Counter()
+
+    @app.job(name="Tick", queue="files")
+    def tick() -> None:
+        with lock:
+            ran["all"] += 1
+            fails = ran["all"] % 3 == 0
+        threading.Event().wait(0.003)
+        if fails:
+            raise ValueError
+
+    lock = threading.Lock()
+    for _ in range(_JOBS):
+        RubyResque(redis).enqueue("files", "Tick")
+    with app.worker(queues=["files"], concurrency=8, heartbeat_ttl_s=20, job_log=False):
+        eventually(lambda: redis.value("resque:stat:processed") == str(_JOBS), 90)
+
+    assert len(proxy.lost) > 3
+    assert ran["all"] == _JOBS
+    assert redis.client.llen("resque:failed") == int(redis.value("resque:stat:failed")) == _JOBS // 3
+    assert redis.client.keys("resque:*lease:*") == redis.client.keys("resque:queue:*") == []
+    app.close()
+    proxy.close()
 
 
 def test_the_rights_that_the_docs_give_suffice(server: Any) -> None:
