@@ -12,6 +12,7 @@
 | `delayed_queue_schedule` | zset | seconds, each its own score | resque_schedule, resque_settle, resque_promote | - |
 | `delayed:<second>` | list | what is due in that second | resque_schedule, resque_settle, resque_promote | - |
 | `timestamps:<item>` | set | its `delayed:` lists | resque_schedule, resque_settle, resque_promote | - |
+| `taken:{queue:<queue>}:<identity>` | hash | digest -> how many of those jobs others gave back | recover | 72 h |
 | `settled:<settler>` | zset | numbers of the lots that it settled | resque_settle | 1 h |
 | `persistent_schedules` | hash | name -> what to enqueue when | save_recurring, delete_recurring | - |
 | `schedules_changed` | set | names that schedulers have to read again | save_recurring, delete_recurring | - |
@@ -93,6 +94,9 @@ class ResqueKeys(Keys, frozen=True):
     def timestamps(self, item: str) -> str:
         return self._key(f"timestamps:{item}")
 
+    def taken(self, queue: str, identity: str) -> str:
+        return self._key(f"taken:{{{self.queue(queue)}}}:{identity}")
+
     def settled(self, settler: str) -> str:
         return self._key(f"settled:{settler}")
 
@@ -129,7 +133,7 @@ class ResqueKeys(Keys, frozen=True):
             return "set"
         if key == self.failed or key.startswith(self.delayed("")):
             return "list"
-        if key in (self.heartbeats, self.recurring):
+        if key in (self.heartbeats, self.recurring) or key.startswith(f"{self.all_under}taken:"):
             return "hash"
         if key == self.delayed_schedule or key.startswith(self.settled("")):
             return "zset"

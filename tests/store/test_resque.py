@@ -66,7 +66,10 @@ def test_what_a_dead_process_held_comes_back_in_order_and_equal_jobs_died_once(r
     assert redis.run(recover) == (3, [])
     assert redis.run(recover) == (0, [])
 
-    assert redis.dump(["*recovered*"]) == {"resque:queue:files": ["a", "a", "b", "c"], "resque:queues": {"files"}}
+    assert redis.dump(["*recovered*", "*taken*"]) == {
+        "resque:queue:files": ["a", "a", "b", "c"],
+        "resque:queues": {"files"},
+    }
     assert [redis.value(key) for key in redis.dump() if "recovered" in key] == ["1", "1"]
 
 
@@ -132,6 +135,24 @@ def test_outcomes_whose_answer_was_lost_do_not_take_the_leases_of_equal_jobs(red
 
     assert redis.value(HELD) == ["same"] * 2
     assert redis.value("resque:stat:processed") == "3"
+
+
+def test_a_process_that_was_only_silent_does_not_settle_a_new_job_in_the_place_of_an_equal_one_that_others_took(
+    redis: RealRedis,
+) -> None:
+    redis.seed({HELD: ["same"] * 2, KEYS.lease_owners("files"): {ME: "2"}})
+    old, older, new = (done(lease("same")) for _ in range(3))
+    redis.run(leases.recover(KEYS, "files", identity=ME, max_recoveries=9))
+    assert take(redis, 1) == [b"same"]
+    lots = Lots(ME)
+
+    assert redis.run(resque.settle(KEYS, [old], identity=ME, lot=lots.next([old]))) == [old]
+    assert redis.value(HELD) == ["same"]
+    assert redis.run(resque.settle(KEYS, [older, new], identity=ME, lot=lots.next([older, new]))) == [older]
+
+    assert redis.value(HELD) is None
+    assert redis.value("resque:queue:files") == ["same"]
+    assert redis.value("resque:stat:processed") == "1"
 
 
 def ordered() -> list[Settlement]:
@@ -213,8 +234,11 @@ class Walk:
         self.jobs: Counter[int] = Counter()
         self.runs = 0
         self.producer = Producer("p")
-        self.held: dict[str, list[Lease]] = {f"h:{pid}:abcdefabcdef": [] for pid in (1, 2, 3)}
-        self.lots = {identity: Lots(identity) for identity in self.held}
+        self.held: dict[str, list[Lease]] = {}
+        self.lots: dict[str, Lots] = {}
+        self.silent: set[str] = set()
+        for pid in (1, 2, 3):
+            self.start(f"h:{pid}:abcdefabcdef")
 
     def send(self, op: Op[Any]) -> Any:
         reply = self.store.run(op)
@@ -223,7 +247,8 @@ class Walk:
         return reply
 
     def step(self) -> None:
-        self.chance.choice([self.push, self.push_later, self.lease, self.settle, self.settle, self.die, self.promote])()
+        often, seldom = [self.lease, self.settle], [self.push, self.push_later, self.die, self.promote]
+        self.chance.choice(3 * often + seldom)()
         assert self.places() == self.jobs
         assert int(self.redis.client.get("resque:stat:processed") or 0) == self.runs
 
@@ -266,20 +291,32 @@ class Walk:
                 payload = items.failure(held.raw, error=("E", "m"), backtrace=[], worker="h:1:q", queue="a", at=0.0)
             counted = NO_RUN if where in ("queue", "schedule") else FAILED
             ends.append(Settlement(held, where, counted, payload, self.chance.choice([0.0, 3600.0])))  # type: ignore[arg-type]
-            self.runs += counted == FAILED
-            if where == "gone":
-                self.jobs -= Counter([json.loads(held.raw)["args"][0]])
-        if ends:
-            lot = self.lots[identity].next(ends)
-            assert self.send(resque.settle(KEYS, ends, identity=identity, lot=lot)) == []
-            self.lots[identity].forget(ends)
+        if not ends:
+            return
+        lost = self.send(resque.settle(KEYS, ends, identity=identity, lot=self.lots[identity].next(ends)))
+        self.lots[identity].forget(ends)
+        assert len(lost) == 0 or identity in self.silent
+        for end in ends:
+            if end not in lost:
+                self.runs += end.counted == FAILED
+                if end.where == "gone":
+                    self.jobs -= Counter([json.loads(end.lease.raw)["args"][0]])
 
     def die(self) -> None:
+        """Recover what a process held: it died, or it was only silent and will settle that all the same."""
         identity = self.chance.choice(list(self.held))
-        self.held[identity] = []
         for queue in ("a", "b"):
             _, poison = self.send(leases.recover(KEYS, queue, identity=identity, max_recoveries=1000))
             assert poison == []
+        if self.chance.random() < 0.5:
+            self.silent.add(identity)
+        else:
+            del self.held[identity]
+            self.start(f"h:{self.chance.randrange(10**6)}:abcdefabcdef")
+
+    def start(self, identity: str) -> None:
+        self.held[identity] = []
+        self.lots[identity] = Lots(identity)
 
     def promote(self) -> None:
         for second, found in self.store.run(resque.due(KEYS, count=5)).jobs.items():
@@ -296,7 +333,7 @@ def test_after_each_of_many_moves_each_job_is_in_exactly_one_place(redis: RealRe
     store = BlockingStore(redis.config)
     walk = Walk(redis, store, seed)
 
-    for _ in range(120):
+    for _ in range(150):
         walk.step()
 
     assert walk.runs

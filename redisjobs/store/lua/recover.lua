@@ -8,6 +8,8 @@
 -- KEYS[2]  queue        LIST of payloads
 -- KEYS[3]  owners       HASH of identity to concurrency
 -- KEYS[4]  queues       SET of the names of queues
+-- KEYS[5+] taken        where there are equal jobs: HASH of digest to how many were given back, for that process to know
+--                       if it lives after all and has others of the same bytes by then
 -- ARGV[1]  identity     of the dead process
 -- ARGV[2]  name         of the queue
 -- ARGV[3]  max          recoveries after which a job is poison
@@ -16,7 +18,7 @@
 -- ARGV[6]  push         RPUSH or LPUSH: to the end where the next job to run stands
 -- returns  how many were given back, payloads that are poison
 
-local lease, queue, owners, queues = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local lease, queue, owners, queues, taken = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local identity, name, max, ttl, prefix, push = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
 
 redis.call("LLEN", queue) -- raises if it is no list, before anything was taken
@@ -43,8 +45,10 @@ for at, payload in ipairs(held) do
   else
     redis.call(push, queue, payload)
     given = given + 1
+    if taken then redis.pcall("HINCRBY", taken, redis.sha1hex(payload), 1) end
   end
 end
 if given > 0 then redis.call("SADD", queues, name) end
+if taken and given > 0 then redis.call("EXPIRE", taken, ttl) end
 if #poison == 0 then redis.call("HDEL", owners, identity) end
 return { given, poison }

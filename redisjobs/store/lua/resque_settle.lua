@@ -2,7 +2,8 @@
 --
 -- Jobs are not told apart by their bytes. So a lot that is sent again, since its answer was lost, must not take the
 -- leases of equal jobs: lots have numbers, those that were done are kept, and a job tells in which lots it went before.
--- A lot that comes after all, when its jobs went in a later one, does nothing.
+-- A lot that comes after all, when its jobs went in a later one, does nothing. And of equal jobs, so many are not ours
+-- any more as others gave back.
 --
 -- The keys of a delayed job are made here: see `resque_schedule.lua`.
 --
@@ -12,7 +13,7 @@
 -- KEYS[4..5]  processed, failed INTEGERs, of all time
 -- KEYS[6..7]  processed, failed INTEGERs, of this worker
 -- KEYS[8]     lots              ZSET of the numbers of lots that are over, each its own score
--- KEYS[9+]    pairs             lease list (LIST), its queue (LIST)
+-- KEYS[9+]    triples           lease list (LIST), its queue (LIST), what others took from it (HASH, see `recover.lua`)
 -- ARGV[1]     prefix            of all keys
 -- ARGV[2]     lot               its number; 0: it is not sent again
 -- ARGV[3..4]  kept, ttl         how many numbers of lots to keep, and for how many seconds
@@ -36,8 +37,9 @@ redis.call("LLEN", failed_list) -- each raises if it is of another type, before 
 redis.call("ZCARD", schedule)
 redis.call("SCARD", queues)
 if lot ~= "0" and redis.call("ZSCORE", lots, lot) then return lost end
-for pair = 9, #KEYS do
-  redis.call("LLEN", KEYS[pair])
+for at = 9, #KEYS, 3 do
+  redis.call("LLEN", KEYS[at])
+  redis.call("LLEN", KEYS[at + 1])
 end
 
 local over = {}
@@ -50,14 +52,24 @@ local function went_before(numbers) -- and have those lots do nothing from now o
   return went
 end
 
+local function were_taken(taken, raw)
+  if redis.call("EXISTS", taken) == 0 then return false end
+  local digest = redis.sha1hex(raw)
+  local count = tonumber(redis.call("HGET", taken, digest) or "0")
+  if count <= 0 then return false end
+  redis.call("HINCRBY", taken, digest, -1)
+  return true
+end
+
 local at = 5
 while at <= #ARGV do
   local pair, name, where, counted, raw =
     tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 4]
-  local lease, queue, before = KEYS[pair * 2 + 7], KEYS[pair * 2 + 8], ARGV[at + 5]
+  local lease, queue, before = KEYS[pair * 3 + 6], KEYS[pair * 3 + 7], ARGV[at + 5]
   position = position + 1
   local went = went_before(before)
-  if not went and redis.call("LREM", lease, "-1", raw) == 1 then
+  local ours = not went and not (lot ~= "0" and were_taken(KEYS[pair * 3 + 8], raw))
+  if ours and redis.call("LREM", lease, "-1", raw) == 1 then
     if where == "queue" then
       redis.call("LPUSH", queue, raw)
       redis.call("SADD", queues, name)

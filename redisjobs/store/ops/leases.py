@@ -170,9 +170,12 @@ def recover(keys: Keys, queue: str, *, identity: str, max_recoveries: int) -> Op
 
     Safe to send twice: the second finds an empty list. Cost: one script, O(length of the lease list).
     """
+    names = [keys.lease(queue, identity), keys.queue(queue), keys.lease_owners(queue), keys.queues]
+    if isinstance(keys, ResqueKeys):
+        names.append(keys.taken(queue, identity))
     return Op(
         "recover",
-        keys=(keys.lease(queue, identity), keys.queue(queue), keys.lease_owners(queue), keys.queues),
+        keys=names,
         args=(
             identity,
             queue,

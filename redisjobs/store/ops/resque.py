@@ -82,7 +82,7 @@ def settle(
     names += (keys.worker_stat("processed", worker), keys.worker_stat("failed", worker))
     names.append(keys.settled(lot.settler))
     for queue in pairs:
-        names += (keys.lease(queue, identity), keys.queue(queue))
+        names += (keys.lease(queue, identity), keys.queue(queue), keys.taken(queue, identity))
     return Op("resque_settle", names, args, decode=lambda lost: [ordered[at - 1] for at in lost])
 
 
