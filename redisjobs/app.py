@@ -12,10 +12,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack, overload
 
-from msgspec import structs
-
 from redisjobs import config, events
-from redisjobs.app_config import AppSettings, app_config
+from redisjobs.app_config import AppSettings, app_config, shard_config
 from redisjobs.app_rails import RailsDoors
 from redisjobs.app_testing import DoorsForTests
 from redisjobs.client import Client, ClientConfig, Push
@@ -28,7 +26,7 @@ from redisjobs.jobs.retry import RetryPolicy
 from redisjobs.lazy import LazyModule
 from redisjobs.middleware.chain import Chain
 from redisjobs.middleware.context import JobContext
-from redisjobs.store.keys import Keys
+from redisjobs.store.dialect import keys_of, listening
 from redisjobs.store.location import Location
 from redisjobs.store.shards import Shards
 from redisjobs.store.stores import AsyncStore, BlockingStore
@@ -73,7 +71,7 @@ class RedisJobs(RailsDoors, DoorsForTests):
         if url is not None and not isinstance(url, str):
             raise ConfigError(f"url={url!r}: must be a string such as redis://localhost:6379/0")
         self.config = app_config(settings)
-        self.keys = Keys(self.config.namespace, self.config.wire)
+        self.keys = keys_of(self.config.dialect, self.config.namespace, self.config.wire)
         self.registry = Registry(self.config.wire)
         self.events = events.Events()
         self.client_middleware: Chain[Push] = Chain()
@@ -206,7 +204,7 @@ class RedisJobs(RailsDoors, DoorsForTests):
         """Return what a worker, or a child process of one, gets of this app."""
         return wiring.Wiring(
             redis=self.redis,
-            keys=self.keys,
+            keys=listening(self.keys, [name for capsule in settings.capsules for name, _ in capsule.queues]),
             dead=self.config.dead,
             registry=self.registry,
             chain=self.server_middleware,
@@ -267,6 +265,11 @@ class RedisJobs(RailsDoors, DoorsForTests):
     def dead(self) -> inspector.DeadSet:
         """The jobs that were given up."""
         return inspector.DeadSet(self._access)
+
+    @property
+    def resque(self) -> inspector.Resque:
+        """What only Resque has, of an app with that dialect: its failed list, and more."""
+        return inspector.Resque(self._access)
 
     @property
     def processes(self) -> inspector.ProcessSet:
@@ -356,12 +359,11 @@ class RedisJobs(RailsDoors, DoorsForTests):
     def _routing(self) -> Shards:
         return Shards(self._shards, self.config.routes)
 
-    def _beside(self, url: str, namespace: str | None = None) -> RedisJobs:
+    def _beside(self, url: str, **told: Any) -> RedisJobs:
         """Return this app on another server; to be called before any of its parts is made."""
         made = copy.copy(self)
-        settings = {"shards": {}, "routes": {}, "namespace": self.config.namespace if namespace is None else namespace}
-        made.config = structs.replace(self.config, **settings)
-        made.keys = Keys(made.config.namespace, made.config.wire)
+        made.config = shard_config(self.config, told)
+        made.keys = keys_of(made.config.dialect, made.config.namespace, made.config.wire)
         made._location = Location(url, None)
         made._shards = {}
         return made

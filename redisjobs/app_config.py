@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from redisjobs.config import DAY_S, DeadSetConfig, Given, checked, positive, seconds, text
 from redisjobs.errors import ConfigError, did_you_mean
 from redisjobs.lazy import LazyModule
+from redisjobs.wire.dialects import DIALECTS, NAMESPACES, DialectName
 from redisjobs.wire.times import WIRES, Wire
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class AppSettings(TypedDict, total=False):
     """What `RedisJobs(...)` takes besides the URL; see `AppConfig`."""
 
     wire: Wire
+    dialect: DialectName
     namespace: str
     defaults: Mapping[str, Any]
     max_retries: int
@@ -40,16 +42,18 @@ class AppConfig(Struct, frozen=True):
 
     `wire`: whose form payloads get: `sidekiq8` (times in integer milliseconds), `sidekiq7` or `sidekiq6` (float
     seconds, which every generation reads: right for a mixed fleet), `exq` or `verk`. All are read, whatever is written.
-    `namespace`: put before all keys, as redis-namespace does for Sidekiq 6; for Exq `exq` by default. `defaults`:
-    options of all jobs.
-    `max_retries`: what `retry=True` means. `max_payload_bytes`: larger jobs are refused at enqueue.
+    `dialect`: whose queues these are, `sidekiq` or `resque`; of the latter `wire` means nothing.
+    `namespace`: put before all keys, as redis-namespace does for Sidekiq 6; by default `exq` for Exq, `resque` for
+    Resque. `defaults`: options of all jobs. `max_retries`: what `retry=True` means. `max_payload_bytes`: larger jobs
+    are refused at enqueue.
     `timeout_s`: how long to wait for one answer of Redis. `patience_s`: how long a producer goes on asking a Redis
     that does not answer. `data_folder`: of the private server, if no other is named.
-    `shards`: more servers by name, each a URL, or `{"url": ..., "namespace": ...}` if its namespace is another one.
+    `shards`: more servers by name, each a URL, or `{"url": ..., "namespace": ..., "dialect": ...}` where that differs.
     `routes`: the shard of each queue that goes there, by name or pattern (`"reports*"`); the first that fits counts.
     """
 
     wire: Wire = "sidekiq8"
+    dialect: DialectName = "sidekiq"
     namespace: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     max_retries: int = 25
@@ -75,8 +79,8 @@ def app_config(given: Mapping[str, Any]) -> AppConfig:
         ConfigError: an unknown setting, or a value that is none.
     """
     values = checked(Given("RedisJobs(...)", given), _CHECKS)
-    if values.get("wire") == "exq":
-        values.setdefault("namespace", "exq")
+    spoken: DialectName = values.get("dialect", "sidekiq")
+    values.setdefault("namespace", "exq" if values.get("wire") == "exq" and spoken == "sidekiq" else NAMESPACES[spoken])
     made = AppConfig(**values)
     for pattern, shard in made.routes.items():
         if shard not in made.shards:
@@ -85,9 +89,23 @@ def app_config(given: Mapping[str, Any]) -> AppConfig:
     return made
 
 
+def shard_config(main: AppConfig, told: Mapping[str, Any]) -> AppConfig:
+    """Return the settings of a shard: its app's, but for the namespace and the dialect that it is told."""
+    spoken: DialectName = told.get("dialect", main.dialect)
+    usual = main.namespace if spoken == main.dialect else NAMESPACES[spoken]
+    namespace = told.get("namespace", usual)
+    return structs.replace(main, shards={}, routes={}, dialect=spoken, namespace=namespace)
+
+
 def _wire(value: Any) -> Any:
     if value not in WIRES:
         raise ValueError(f"must be one of {', '.join(WIRES)}")
+    return value
+
+
+def _dialect(value: Any) -> Any:
+    if value not in DIALECTS:
+        raise ValueError(f"must be one of {', '.join(DIALECTS)}")
     return value
 
 
@@ -107,9 +125,9 @@ def _shards(value: Any) -> dict[str, dict[str, str]]:
     found = {}
     for name, told in value.items():
         fields = {"url": told} if isinstance(told, str) else told
-        if not (isinstance(fields, Mapping) and "url" in fields and fields.keys() <= {"url", "namespace"}):
-            raise TypeError(f"the shard {name!r} must be a URL, or a dict of url and namespace")
-        found[name] = {key: text(part) for key, part in fields.items()}
+        if not (isinstance(fields, Mapping) and "url" in fields and fields.keys() <= {"url", "namespace", "dialect"}):
+            raise TypeError(f"the shard {name!r} must be a URL, or a dict of url, namespace and dialect")
+        found[name] = {key: _dialect(part) if key == "dialect" else text(part) for key, part in fields.items()}
     return found
 
 
@@ -125,6 +143,7 @@ def _folder(value: Any) -> pathlib.Path | None:
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "wire": _wire,
+    "dialect": _dialect,
     "namespace": text,
     "defaults": _options,
     "max_retries": positive,

@@ -19,10 +19,10 @@ from redisjobs import clock
 from redisjobs.errors import PayloadError, PayloadTooLargeError
 from redisjobs.jobs.job import NOW, When
 from redisjobs.middleware.chain import Chain
+from redisjobs.store.dialect import Dialect, dialect
 from redisjobs.store.drive import adrive, drive
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Steps
-from redisjobs.store.ops import queues as ops
 from redisjobs.store.ops.queues import Producer
 from redisjobs.store.shards import On, Shards, Stores
 from redisjobs.wire import arguments, elixir, payload
@@ -96,7 +96,7 @@ class Client:
     ) -> None:
         self._stores = stores
         self._shards = shards or Shards({}, {})
-        self._keys = keys
+        self._own = dialect(keys)
         self._chain = chain
         self._config = config
         self._producers = _Producers()
@@ -130,11 +130,10 @@ class Client:
         if "shard" in fields:
             fields = dict(fields)
             shard = self._shards.check(fields.pop("shard"))
-        wire = self._config.wire
-        if wire in elixir.ELIXIR:
-            name = elixir.spelled(name)
-        stamps: dict[str, Any] = {"created_at": stamp(now, wire)}
-        jids = payload.new_jids(len(calls))
+        spoken = self._dialect(shard or self._shards.of(fields["queue"]))
+        name = spoken.spelled(name)
+        stamps: dict[str, Any] = {"created_at": stamp(now, self._config.wire)}
+        jids: Sequence[str] = payload.new_jids(len(calls))
         if len(self._chain):
             members = (
                 {**fields, "args": args, "class": name, "jid": jid, **stamps}
@@ -142,13 +141,13 @@ class Client:
             )
             return (yield from self._push_wrapped([Push(each, when, shard) for each in members]))
         stamps |= self._enqueued(when, now)
-        raws = payload.encode_many(name, calls, jids, self._dressed(fields), stamps, wire)
+        shard = shard or self._shards.of(fields["queue"])
+        jids, raws = spoken.encode_many(name, calls, jids, self._dressed(fields), stamps)
         if max(map(len, raws), default=0) > min(self._config.warn_payload_bytes, self._config.max_payload_bytes):
             for jid, raw in zip(jids, raws, strict=True):
                 self._check_size(raw, name, jid)
-        shard = shard or self._shards.of(fields["queue"])
         queue = fields["queue"] if when is NOW else None
-        jobs = raws if when is NOW else [(_due(when), raw) for raw in raws]
+        jobs = raws if when is NOW else [(_due(when), fields["queue"], raw) for raw in raws]
         for start in range(0, len(jobs), BATCH):
             yield from self._store(shard, queue, jobs[start : start + BATCH], start)
         return list(jids)
@@ -196,12 +195,12 @@ class Client:
         now = clock.now()
         groups: dict[tuple[str, str | None], list[tuple[int, Any]]] = {}
         for push in pushes:
-            raw = self._encode(push, now)
             shard = push.shard or self._shards.of(push.queue)
+            raw = self._encode(push, now, self._dialect(shard))
             if push.when is NOW:
                 groups.setdefault((shard, push.queue), []).append((id(push), raw))
             else:
-                groups.setdefault((shard, None), []).append((id(push), (_due(push.when), raw)))
+                groups.setdefault((shard, None), []).append((id(push), (_due(push.when), push.queue, raw)))
         for (shard, queue), group in groups.items():
             for start in range(0, len(group), BATCH):
                 batch = group[start : start + BATCH]
@@ -209,13 +208,13 @@ class Client:
                 stored.update(number for number, _ in batch)
 
     def _store(self, shard: str, queue: str | None, jobs: Sequence[Any], before: int) -> Steps[None]:
-        """Store a batch in one request: payloads in a queue, or in the schedule (no queue) pairs of due and payload."""
+        """Store a batch in one request: payloads in a queue, or for later (no queue) due, queue and payload."""
         producer = self._producers.take()
-        keys = self._shards.keys(shard) if shard else self._keys
+        spoken = self._dialect(shard)
         if queue is None:
-            storing = ops.schedule(keys, jobs, producer=producer, before=before)
+            storing = spoken.schedule(jobs, producer=producer, before=before)
         else:
-            storing = ops.push(keys, queue, jobs, producer=producer)
+            storing = spoken.push(queue, jobs, producer=producer)
         yield On(shard, storing) if shard else storing
         self._producers.free.append(producer)  # not after an error: its last push may still be under way
 
@@ -232,11 +231,13 @@ class Client:
         wire = self._config.wire
         return elixir.dressed(fields, wire, self._config.max_retries) if wire in elixir.ELIXIR else fields
 
-    def _encode(self, push: Push, now: float) -> bytes:
-        fields = {**self._dressed(push.fields), "args": arguments.check(push.args)}
-        raw = payload.encode(fields | self._enqueued(push.when, now))
-        if self._config.wire == "verk":
-            raw = payload.change(raw, {}, wire="verk")
+    def _dialect(self, shard: str) -> Dialect:
+        return dialect(self._shards.keys(shard)) if shard else self._own
+
+    def _encode(self, push: Push, now: float, spoken: Dialect) -> bytes:
+        fields = {**self._dressed(push.fields), "args": arguments.check(push.args)} | self._enqueued(push.when, now)
+        raw = spoken.encode(fields)
+        push.fields["jid"] = fields["jid"]
         self._check_size(raw, push.name, push.jid)
         return raw
 

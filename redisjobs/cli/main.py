@@ -35,6 +35,7 @@ COMMANDS = {
         "Look for what is wrong with Redis, the queues and the workers, and say what to do.",
     ),
     "move": ("redisjobs.cli.move:move", "Move queues and sets to another namespace, database or server."),
+    "failed": ("redisjobs.cli.failed:failed", "Failures of Resque's jobs."),
     "quiet": ("redisjobs.cli.signals:quiet", "Have workers take no more jobs."),
     "stop": ("redisjobs.cli.signals:stop", "Have workers end."),
     "adopt": ("redisjobs.cli.adopt:adopt", "Take over the jobs of a node of Exq's or Verk's that died."),

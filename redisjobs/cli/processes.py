@@ -13,7 +13,7 @@ from redisjobs.cli.output import cut, duration, echo, echo_json, moment, printab
 from redisjobs.cli.session import Session, shared_options
 
 if TYPE_CHECKING:
-    from redisjobs.inspector import Process, Work
+    from redisjobs.inspector import Process, ResqueWorker, Work
 
 
 @click.command()
@@ -25,16 +25,40 @@ def processes(session: Session) -> None:
     Ruby's too, as of their last heartbeats.
     """
     found, running = list(session.app.processes), list(session.app.running)
+    theirs = _resque(session)
     if session.as_json:
-        echo_json([_json(process, running) for process in found])
+        echo_json([_json(process, running) for process in found] + [_worker_json(worker) for worker in theirs])
         return
-    if not found:
+    if not found and not theirs:
         echo("no processes")
         return
     now = clock.now()
-    echo(_processes(found, now))
+    if found:
+        echo(_processes(found, now))
     if running:
         echo("\n" + _running(running, now))
+    if theirs:
+        echo(("\n" if found else "") + _workers(theirs))
+
+
+def _resque(session: Session) -> list[ResqueWorker]:
+    """Return Ruby's workers on Resque, which keeps a registry of its own."""
+    if session.dialect != "resque":
+        return []
+    return [worker for worker in session.app.resque.workers if not worker.is_ours]
+
+
+def _worker_json(worker: ResqueWorker) -> dict[str, Any]:
+    told = {"identity": worker.id, "queues": worker.queues, "beat": worker.heartbeat, "started": worker.started}
+    return {**told, "running": [entry_json(worker.job)] if worker.job is not None else []}
+
+
+def _workers(workers: Sequence[ResqueWorker]) -> str:
+    rows = []
+    for worker in workers:
+        job = (worker.job.display_name, arguments(worker.job)) if worker.job is not None else ("", "")
+        rows.append((cut(printable(worker.id), 60), printable(worker.heartbeat), cut(printable(job[0]), 40), job[1]))
+    return table(["RESQUE WORKER", "BEAT", "JOB", "ARGS"], rows)
 
 
 def _json(process: Process, running: Sequence[Work]) -> dict[str, Any]:

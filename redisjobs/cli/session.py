@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from redisjobs.app import RedisJobs
+from redisjobs.wire.dialects import DIALECTS, DialectName
 from redisjobs.wire.times import WIRES, Wire
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -22,6 +23,7 @@ class Session:
 
     url: str | None = None
     namespace: str | None = None
+    dialect: DialectName = "sidekiq"
     wire: Wire = "sidekiq8"
     as_json: bool = False
 
@@ -31,10 +33,10 @@ class Session:
         return self.open(self.url)
 
     def open(self, url: str | None, **settings: Any) -> RedisJobs:
-        """Return an app on a Redis, with the namespace and the wire that were named unless `settings` have others."""
-        if self.namespace is not None:  # else the wire's own
+        """Return an app on a Redis, of the namespace, dialect and wire that were named or that `settings` have."""
+        if self.namespace is not None:  # else the dialect's or the wire's own
             settings.setdefault("namespace", self.namespace)
-        return RedisJobs(url, **{"wire": self.wire, **settings})
+        return RedisJobs(url, **{"dialect": self.dialect, "wire": self.wire, **settings})
 
     def close(self) -> None:
         """Let go of connections, and of the private server if there is one."""
@@ -59,9 +61,12 @@ def _with_options(command: F, *, hidden: bool) -> F:
     wire_help = "Whose form to write: sidekiq7 where Sidekiq 6 or 7 shares the Redis; exq, verk."
     wire_option = click.option("--wire", type=wires, help=wire_help, hidden=hidden, **kept)
     namespace_option = click.option("--namespace", metavar="NAME", help="Prefix of all keys.", hidden=hidden, **kept)
+    dialects = click.Choice(DIALECTS)
+    dialect_help = "Whose queues: sidekiq (the default) or resque."
+    dialect_option = click.option("--dialect", type=dialects, help=dialect_help, hidden=hidden, **kept)
     url_help = "Redis: redis://, rediss://, unix:// or redis+sentinel://HOST,HOST/MASTER."
     url_option = click.option("--url", metavar="URL", help=url_help, hidden=hidden, **kept)
-    return url_option(namespace_option(wire_option(json_option(command))))
+    return url_option(namespace_option(dialect_option(wire_option(json_option(command)))))
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:

@@ -26,6 +26,7 @@ from redisjobs.cli.session import Session, confirm, shared_options, yes_option
 from redisjobs.errors import PayloadError
 
 if TYPE_CHECKING:
+    from redisjobs.app import RedisJobs
     from redisjobs.inspector import DeadSet, JobSet, RetrySet, ScheduledSet, SetEntry
 
 _TOLD = 5  # entries that an error names
@@ -154,7 +155,7 @@ def clear(ctx: click.Context, /, yes: bool) -> None:
 @click.pass_context
 def kill(ctx: click.Context, /, jids: tuple[str, ...], everything: bool, yes: bool) -> None:
     """Move jobs to the dead set. Exits 1 if one is not there. Death handlers are not called."""
-    app = _session(ctx).app
+    app = _app(ctx)
     found: RetrySet | ScheduledSet = app.retries if ctx.meta[_SET] == "retries" else app.scheduled
     _check_named(jids, everything)
     if everything:
@@ -175,8 +176,14 @@ def _session(ctx: click.Context) -> Session:
     return ctx.ensure_object(Session)
 
 
+def _app(ctx: click.Context) -> RedisJobs:
+    if _session(ctx).dialect == "resque":
+        raise click.UsageError("Resque has no such set; `redisjobs --dialect resque failed` shows its failures")
+    return _session(ctx).app
+
+
 def _opened(ctx: click.Context) -> RetrySet | ScheduledSet | DeadSet:
-    app = _session(ctx).app
+    app = _app(ctx)
     name = ctx.meta[_SET]
     if name == "dead":
         return app.dead

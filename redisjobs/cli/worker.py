@@ -84,7 +84,7 @@ def worker(
     that died or has passed a limit is replaced. Without, who started this one must start another.
     """
     session = ctx.ensure_object(Session)
-    if session.url or session.namespace:
+    if session.url or session.namespace or session.dialect != "sidekiq":
         raise click.UsageError("the app says where its Redis is; for one that does not, set REDISJOBS_URL")
     told = {name: value for name, value in given.items() if value not in (None, ())}
     if no_job_log:

@@ -9,6 +9,7 @@ from redisjobs.inspector.entries import JobEntry, SetEntry
 from redisjobs.inspector.orphans import Held, Orphans
 from redisjobs.inspector.processes import Process, ProcessSet
 from redisjobs.inspector.queues import Queue, QueueSummary, all_queues, summaries
+from redisjobs.inspector.resque import FailedEntry, FailedList, Recurring, Resque, ResqueWorker
 from redisjobs.inspector.sets import DeadSet, JobSet, RetrySet, ScheduledSet
 from redisjobs.inspector.stats import Day, Stats
 from redisjobs.inspector.work import Work, WorkSet
@@ -17,6 +18,8 @@ __all__ = [
     "Access",
     "Day",
     "DeadSet",
+    "FailedEntry",
+    "FailedList",
     "Held",
     "JobEntry",
     "JobSet",
@@ -25,6 +28,9 @@ __all__ = [
     "ProcessSet",
     "Queue",
     "QueueSummary",
+    "Recurring",
+    "Resque",
+    "ResqueWorker",
     "RetrySet",
     "ScheduledSet",
     "SetEntry",

@@ -11,9 +11,11 @@ from typing import Any, TypeVar, overload
 
 from redisjobs.config import DeadSetConfig
 from redisjobs.errors import WrongTypeError
+from redisjobs.inspector.entries import JobEntry, ResqueEntry
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Op, Together
 from redisjobs.store.ops import server
+from redisjobs.store.resque_keys import ResqueKeys
 from redisjobs.store.stores import BlockingStore
 from redisjobs.wire.times import Wire
 
@@ -44,6 +46,10 @@ class Access:
             return self.store.run(wanted)
         except WrongTypeError as error:
             raise self._named(wanted) or error from None
+
+    def entry(self, raw: bytes, queue: str) -> JobEntry:
+        """Return what stands in a queue, to be read in the dialect of the keys."""
+        return ResqueEntry(raw, queue) if isinstance(self.keys, ResqueKeys) else JobEntry(raw, queue)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

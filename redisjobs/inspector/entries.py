@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from redisjobs.errors import PayloadError
-from redisjobs.wire import activejob, backtrace, deadletter, elixir, jobdata, payload, times
+from redisjobs.wire import activejob, backtrace, deadletter, elixir, jobdata, payload, resque, times
 
 HIDDEN = "[encrypted]"
 RAW_ID = "raw-"
@@ -166,6 +166,41 @@ class JobEntry:
     def _text(self, name: str) -> str:
         found = self._field(name)
         return found if isinstance(found, str) else ""
+
+
+@dataclass(frozen=True, repr=False)
+class ResqueEntry(JobEntry):
+    """One entry of a queue of Resque's. Its jid is a digest of the bytes: equal jobs share one."""
+
+    @cached_property
+    def problem(self) -> PayloadError | None:
+        """See `JobEntry`."""
+        try:
+            resque.decode(self.raw)
+        except PayloadError as error:
+            return error
+        return None
+
+    @property
+    def jid(self) -> str:
+        """See above."""
+        return resque.jid(self.raw)
+
+    @property
+    def display_name(self) -> str:
+        """See `JobEntry`."""
+        found = self._wrapped().get("job_class")
+        return found if isinstance(found, str) else self.name
+
+    @property
+    def display_args(self) -> list[Any]:
+        """See `JobEntry`."""
+        found = self._wrapped().get("arguments")
+        return found if isinstance(found, list) else self.args
+
+    def _wrapped(self) -> dict[str, Any]:
+        args = self.args
+        return args[0] if self.name == resque.ACTIVE_JOB and args and isinstance(args[0], dict) else {}
 
 
 @dataclass(frozen=True, repr=False)

@@ -30,12 +30,14 @@ class Move:
     The store of the source must have no patience: see `moves.take`. That of the target had better have some.
 
     Raises:
-        RedisJobsError: both are the same place.
+        RedisJobsError: both are the same place, or one has Resque's queues.
     """
 
     def __init__(self, source: Access, target: Access) -> None:
         self._source = source
         self._target = target
+        if source.keys.has_patterns or target.keys.has_patterns:
+            raise RedisJobsError("Resque's queues have their other end in front, and cannot be moved by this")
         if self._dbs == moves.HERE and source.keys == target.keys:
             raise RedisJobsError("the source and the target are the same: name another namespace, database or server")
 

@@ -89,7 +89,7 @@ class Queue:
         if count <= 0:
             return self.size, []
         size, page = self._access.run(ops.page(self._keys, self.name, start=start, stop=start + count - 1))
-        return size, [JobEntry(raw, self.name) for raw in page]
+        return size, [self._access.entry(raw, self.name) for raw in page]
 
 
 def all_queues(access: Access) -> list[Queue]:

@@ -12,8 +12,8 @@ from redisjobs import clock
 from redisjobs.inspector.access import Access
 from redisjobs.inspector.processes import ProcessSet
 from redisjobs.inspector.queues import QueueSummary, summaries
+from redisjobs.store.dialect import dialect
 from redisjobs.store.op import Together
-from redisjobs.store.ops import sets
 from redisjobs.store.ops import stats as ops
 
 MAX_DAYS = 5 * 365  # how long a day's counters are kept
@@ -130,8 +130,7 @@ class Stats:
     @cached_property
     def _sizes(self) -> _Sizes:
         keys = self._access.keys
-        counted = [sets.size(key) for key in (keys.retry, keys.schedule, keys.dead)]
-        return _Sizes(*self._access.run(Together([*ops.totals(keys).ops, *counted])))
+        return _Sizes(*self._access.run(Together([*ops.totals(keys).ops, *dialect(keys).sizes()])))
 
     @cached_property
     def _processes(self) -> ProcessSet:

@@ -79,11 +79,13 @@ class WorkSet:
         for identity, new, old in zip(identities, told[::2], told[1::2], strict=True):
             running = new or old  # generation 6 writes the old key only; ours write both
             if not isinstance(running, WrongTypeError):
-                found += [work for thread, raw in running.items() if (work := _work(identity, thread, raw))]
+                found += [
+                    work for thread, raw in running.items() if (work := _work(self._access, identity, thread, raw))
+                ]
         return sorted(found, key=lambda work: work.run_at)
 
 
-def _work(identity: str, thread: bytes, raw: bytes) -> Work | None:
+def _work(access: Access, identity: str, thread: bytes, raw: bytes) -> Work | None:
     """Read one; None for what tells nothing, such as the empty texts that some Ruby processes write."""
     try:
         told = msgspec.json.decode(raw)
@@ -94,5 +96,5 @@ def _work(identity: str, thread: bytes, raw: bytes) -> Work | None:
     job = told.get("payload")
     job_raw = job.encode() if isinstance(job, str) else msgspec.json.encode(job)
     queue = told.get("queue")
-    entry = JobEntry(job_raw, queue if isinstance(queue, str) else "")
+    entry = access.entry(job_raw, queue if isinstance(queue, str) else "")
     return Work(identity, thread.decode("utf-8", "replace"), times.seconds(told.get("run_at")) or 0.0, entry)

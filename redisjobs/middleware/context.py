@@ -90,6 +90,10 @@ class JobContext:
         """A logger whose lines carry `jid`, `class` and `queue`, at the level that the job asks for."""
         return job_logger(self._payload.log_level)
 
+    def tried(self, retries: int) -> None:
+        """Note how often the job was tried again, where its payload does not say so: 0 at its first run."""
+        self._payload.retry_count = retries - 1
+
     def on_settle(self, op: Op[Any]) -> None:
         """Have an Op sent in the transaction that settles this run, whatever its outcome. It may be sent twice."""
         self.ops.append(op)

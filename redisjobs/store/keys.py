@@ -43,6 +43,8 @@ slot of the key that stands in them, its namespace included. In a Redis Cluster 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from msgspec import Struct
 
 from redisjobs.wire.times import Wire
@@ -52,7 +54,15 @@ class Keys(Struct, frozen=True):
     """The names of all keys under one namespace; `namespace` is put before each, as redis-namespace does.
 
     `wire`: whose Redis this is. It decides on what is written there besides payloads.
+
+    `next_end` is the end of a queue where its next job stands (`L` or `R`), `last_end` where new ones go;
+    `has_patterns`: a worker may be told patterns of queues; `has_metrics`: there is a page that shows them.
     """
+
+    next_end: ClassVar[str] = "R"
+    last_end: ClassVar[str] = "L"
+    has_patterns: ClassVar[bool] = False
+    has_metrics: ClassVar[bool] = True
 
     namespace: str = ""
     wire: Wire = "sidekiq8"

@@ -1,10 +1,22 @@
-"""Some queues, and the order in which to take from them."""
+"""Some queues, and the order in which to take from them.
+
+Those of Resque may be patterns, which are told anew now and then which queues there are.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from redisjobs.config import CapsuleConfig
+from redisjobs.lazy import LazyModule
+from redisjobs.store.resque_keys import is_pattern
+
+if TYPE_CHECKING:
+    import fnmatch
+else:
+    fnmatch = LazyModule("fnmatch")
 
 
 class Capsule:
@@ -24,3 +36,48 @@ class Capsule:
             return self.queues
         self._random.shuffle(self._tickets)
         return list(dict.fromkeys(self._tickets))
+
+
+class Patterns(Capsule):
+    """A capsule of Resque's queues: `*`, `mail_*`, `!skip` stand for those that there are (spec: resque.md 3.2)."""
+
+    def __init__(self, config: CapsuleConfig) -> None:
+        super().__init__(config)
+        self._patterns = self.queues
+        self.queues = [name for name in self._patterns if not is_pattern(name)]
+        self._order = self.queues if not any(name[0] == "!" for name in self._patterns) else []
+
+    def order(self) -> list[str]:
+        """See `Capsule.order`: patterns in turn, and the queues of each by name."""
+        return self._order
+
+    def refresh(self, known: Sequence[str]) -> None:
+        """Hear which queues there are. Those that were taken from stay among `queues`: jobs of theirs may be held."""
+        self._order = self.matching(known)
+        self.queues = list(dict.fromkeys([*self.queues, *self._order]))
+
+    def matching(self, known: Sequence[str]) -> list[str]:
+        """Return the queues that the patterns stand for, if these are all that there are."""
+        skipped = [name[1:] for name in self._patterns if name[0] == "!"]
+        found: dict[str, None] = {}
+        for pattern in self._patterns:
+            if is_pattern(pattern) or skipped:
+                found |= dict.fromkeys(sorted(name for name in known if _fits(name, pattern)))
+            else:
+                found[pattern] = None
+        return [name for name in found if not any(_fits(name, pattern) for pattern in skipped)]
+
+
+def capsules(configs: Sequence[CapsuleConfig], *, patterns: bool) -> list[Capsule]:
+    """Return the capsules of a worker; `patterns`: names of queues may be some."""
+    return [
+        Patterns(config) if patterns and any(is_pattern(name) for name, _ in config.queues) else Capsule(config)
+        for config in configs
+    ]
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Tell whether a queue is meant, as Ruby's File.fnmatch has it: a dot in front only by itself, `[^a]` for no a."""
+    if name.startswith(".") and not pattern.startswith("."):
+        return False
+    return fnmatch.fnmatchcase(name, pattern.replace("[^", "[!"))

@@ -35,6 +35,7 @@ class ChildWorker:
         self._loop = LoopThread()
         self._store = BlockingStore(wiring.redis)
         self._astore = AsyncStore(wiring.redis)
+        wiring = structs.replace(wiring, identity=hello.identity)
         self._processor = Processor(wiring, self._store, self._astore, hello.settings, None)
         self._lifecycle = Lifecycle(wiring.events, self._loop, self._processor.report)
 

@@ -212,6 +212,7 @@ class Fetcher:
     def _queues_to_ask(self, now: float) -> list[str]:
         """Return the queues that may have jobs: none while each is waited for."""
         queues = self._quarantine.leave_out(self._capsule.order(), now)
+        self._empty = self._empty or not queues
         if all(self._listeners.armed(queue) for queue in queues):
             return []
         return queues

@@ -15,6 +15,7 @@ import msgspec
 from redisjobs import clock
 from redisjobs.config import WorkerConfig, host_name
 from redisjobs.lazy import LazyModule
+from redisjobs.store.dialect import Beat, dialect
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Steps
 from redisjobs.store.ops import processes as ops
@@ -60,6 +61,7 @@ class Heartbeat:
         self.quiet = False
         self._worker = worker
         self._keys = keys
+        self._dialect = dialect(keys)
         self._settings = settings
         self._embedded = embedded
         self._abilities = abilities
@@ -81,9 +83,7 @@ class Heartbeat:
         info = self._info
         if self._keys.wire == "exq":  # whose pages read all from here
             info = payload.change(info, {"busy": len(running), "quiet": self.quiet})
-        yield from ops.beat(
-            self._keys,
-            self._worker.identity,
+        beat = Beat(
             fields={
                 "info": info,
                 "concurrency": self._settings.concurrency,
@@ -97,7 +97,10 @@ class Heartbeat:
             work={one.tid: self._work(one) for one in running},
             queues=self._queues,
             ttl_s=self._settings.heartbeat_ttl_s,
+            items=[(one.work.lease.queue, one.work.lease.raw, one.started_at) for one in running],
+            slots=sum(capsule.concurrency for capsule in self._settings.capsules),
         )
+        yield from self._dialect.beat(self._worker.identity, beat)
         self._worker.beaten()
         return self._settings.heartbeat_s
 

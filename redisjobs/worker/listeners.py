@@ -20,6 +20,9 @@ from redisjobs.worker.bell import Bell
 BLOCK_S = 2.0
 """How long one BLMOVE waits; so long at most a job of a queue that was just paused may still be taken."""
 
+MAX_LINES = 64
+"""Queues beyond these, which only patterns have, are asked for at the end of each wait."""
+
 
 class _Listener:
     """The connection that waits for one queue."""
@@ -61,6 +64,8 @@ class Listeners:
             return
         listener = self._all.get(queue)
         if listener is None:
+            if len(self._all) >= MAX_LINES:
+                return
             timeout_s = BLOCK_S + self._store.config.timeout_s
             listener = self._all[queue] = _Listener(self._store.line(timeout_s=timeout_s), self._ops(queue))
         if not listener.line.connected:

@@ -51,7 +51,7 @@ class Metrics:
     def __init__(self, identity: str, keys: Keys, wire: Wire) -> None:
         self._identity = identity
         self._keys = keys
-        self._generations = metrics.generations(wire)
+        self._generations = metrics.generations(wire) if keys.has_metrics else ()
         self._waiting: dict[str, Tally] = {}
         self._sending: dict[str, Tally] = {}
         self._number, self._at = 0, 0.0
@@ -59,6 +59,8 @@ class Metrics:
 
     def add(self, tallies: dict[str, Tally]) -> None:
         """Take what was counted, from any thread."""
+        if not self._generations:
+            return
         with self._lock:
             for name, tally in tallies.items():
                 if "|" not in name:  # the pages split at it

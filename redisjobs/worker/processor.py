@@ -21,12 +21,15 @@ from redisjobs.jobs.outcome import Again, Discard, Kill, Outcome, Release, Retry
 from redisjobs.jobs.registry import Registry
 from redisjobs.jobs.retry import message_of, users_traceback
 from redisjobs.middleware.context import JobContext, job_logger, running
+from redisjobs.store.dialect import dialect
 from redisjobs.store.drive import adrive, drive
-from redisjobs.store.ops.leases import FAILED, NO_RUN, PROCESSED, Lease, Settlement, done, released
+from redisjobs.store.ops.leases import Lease, Settlement, done, released
 from redisjobs.store.stores import AsyncStore, BlockingStore
-from redisjobs.wire import deadletter, jobdata, payload
+from redisjobs.wire import jobdata
 from redisjobs.wire.payload import Payload
 from redisjobs.worker import logs
+from redisjobs.worker.attempts import chain_of
+from redisjobs.worker.endings import endings
 from redisjobs.worker.unique import unlocking
 from redisjobs.worker.watchdog import Watchdog
 from redisjobs.worker.wiring import Wiring
@@ -55,9 +58,10 @@ class Processor:
         self.state: Any = None
         self.interrupting = False
         self._registry = wiring.registry
-        self._chain = wiring.chain
+        self._chain = chain_of(wiring)
+        self._decode = dialect(wiring.keys).decode
+        self._endings = endings(wiring)
         self._events = wiring.events
-        self._policy = wiring.policy
         self._keys = wiring.keys
         self._has_locks = wiring.keys.wire == "exq"
         self._store = store
@@ -71,7 +75,7 @@ class Processor:
     def prepare(self, lease: Lease) -> Work | Settlement:
         """Read a lease; return what to run, or where it goes if it cannot be run here."""
         try:
-            read = payload.decode(lease.raw)
+            read = self._decode(lease.raw)
             job = find(self._registry, read)
         except PayloadError as error:
             return self._malformed(lease, error)
@@ -170,16 +174,18 @@ class Processor:
             settlement = done(lease)
         elif isinstance(end, Again):
             self._log_end(read, "done", started)
-            settlement = Settlement(lease, "schedule", PROCESSED, end.payload, end.delay_s)
+            settlement = self._endings.again(lease, end.payload, end.delay_s)
         elif isinstance(end, Snooze):
             self._log_end(read, "snooze", started)
-            settlement = self._snoozed(lease, end.delay_s)
+            settlement = self._endings.snoozed(lease, end.delay_s)
         elif isinstance(end, Release) or (self.interrupting and isinstance(end, _INTERRUPTS)):
             self._log_end(read, "interrupted", started)
             settlement = released(lease)
         else:
             settlement = self._failed(lease, read, job, end, started)
-        return structs.replace(settlement, ops=tuple(context.ops)) if context.ops else settlement
+        if not context.ops:
+            return settlement
+        return structs.replace(settlement, ops=(*settlement.ops, *context.ops))
 
     def _failed(
         self, lease: Lease, read: Payload, job: Job[Any, Any] | None, error: BaseException, started: float = 0.0
@@ -195,9 +201,7 @@ class Processor:
     ) -> Settlement:
         options = job.opts if job is not None else _NO_OPTIONS
         try:
-            members = payload.fields(lease.raw)
-            failure = self._policy.decide(members, lease.queue, error, options, clock.now())
-            changed = payload.change(lease.raw, failure.changes, drop=("at",), wire=self._policy.wire)
+            settlement, failure, members = self._endings.failed(lease, read, error, options)
         except PayloadError as problem:
             return self._malformed(lease, problem)
         self._log_end(read, "fail", started, error, failure.where, failure.delay_s)
@@ -207,18 +211,7 @@ class Processor:
         if failure.died:
             for problem_in_handler in self._events.emit("death", {**members, **failure.changes}, error):
                 self.report(problem_in_handler, {**about, "context": "death handler failed"})
-        return Settlement(lease, failure.where, FAILED, changed, failure.delay_s)
-
-    def _snoozed(self, lease: Lease, delay_s: float) -> Settlement:
-        """Return a job to the schedule as it came, but for what Ruby's poller would lose it over."""
-        members = payload.fields(lease.raw)
-        changes = payload.mended(members, at=clock.now(), wire=self._policy.wire)
-        if members.get("queue") != lease.queue:
-            changes["queue"] = lease.queue
-        if not changes and "at" not in members and isinstance(members.get("args"), list):
-            return Settlement(lease, "schedule", NO_RUN, lease.raw, delay_s)
-        raw = payload.change(lease.raw, changes, drop=("at",), wire=self._policy.wire)
-        return Settlement(lease, "schedule", NO_RUN, raw, delay_s)
+        return settlement
 
     def _stumbled(self, lease: Lease, error: Exception) -> Settlement:
         """Bury a job that we cannot even fail in good order: one payload must never stop a worker."""
@@ -227,12 +220,12 @@ class Processor:
 
     def _malformed(self, lease: Lease, error: PayloadError) -> Settlement:
         log.error(
-            "malformed payload, moved to the dead set",
+            "malformed payload, moved to %s",
+            self._endings.grave,
             extra={"queue": lease.queue, "field": error.field, "problem": error.problem, "raw": repr(lease.raw[:200])},
         )
         self.report(error, {"context": "malformed payload", "queue": lease.queue})
-        buried = deadletter.wrap(lease.raw, error, queue=lease.queue, at=clock.now(), wire=self._policy.wire)
-        return Settlement(lease, "dead", NO_RUN, buried)
+        return self._endings.malformed(lease, error)
 
     def report(self, error: BaseException, about: dict[str, Any]) -> None:
         """Tell the error handlers; what fails in them is only logged."""

@@ -17,16 +17,16 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from redisjobs import clock
 from redisjobs.config import WorkerConfig
-from redisjobs.errors import PayloadError, StoreError, StoreUnavailableError, WrongTypeError
+from redisjobs.errors import StoreError, StoreUnavailableError, WrongTypeError
+from redisjobs.store.dialect import dialect
 from redisjobs.store.op import Op, Steps
 from redisjobs.store.ops import leases, processes, server
-from redisjobs.store.ops.leases import NO_RUN, Lease, Settlement
-from redisjobs.wire import deadletter, payload
-from redisjobs.wire.times import stamp
+from redisjobs.store.ops.leases import Lease, Settlement
+from redisjobs.worker.endings import endings
 from redisjobs.worker.health import Health
 from redisjobs.worker.wiring import Wiring
 
@@ -54,8 +54,9 @@ class Reaper:
     ) -> None:
         self._identity = identity
         self._keys = wiring.keys
+        self._dialect = dialect(wiring.keys)
+        self._endings = endings(wiring)
         self._dead = wiring.dead
-        self._wire = wiring.policy.wire
         self._queues = set(queues)
         self._every_s = settings.reap_s
         self._ttl_s = settings.heartbeat_ttl_s
@@ -141,7 +142,7 @@ class Reaper:
             log.warning("jobs of a dead process recovered", extra={"identity": identity, "queue": queue, "jobs": given})
         if poison:
             buried = [self._poisoned(queue, raw) for raw in poison]
-            yield from leases.settle(self._keys, buried, identity=identity, dead=self._dead)
+            yield from self._dialect.settle(buried, identity=identity, dead=self._dead)
             yield from recover  # now that nothing is left, it is an owner no more
 
     def _or_nothing(self, wanted: Op[list[str]]) -> Steps[list[str]]:
@@ -153,22 +154,9 @@ class Reaper:
             return []
 
     def _poisoned(self, queue: str, raw: bytes) -> Settlement:
-        now = clock.now()
         reason = f"poison pill: {self._max_recoveries} processes died while they ran this job"
-        told: dict[str, Any] = {
-            "queue": queue,
-            "error_class": "redisjobs.PoisonPill",
-            "error_message": f"{reason}. Look for a crash of the interpreter or memory running out",
-            "failed_at": stamp(now, self._wire),
-        }
         log.error(reason, extra={"queue": queue, "raw": repr(raw[:200])})
-        try:
-            payload.decode(raw)
-            mended = payload.mended(payload.fields(raw), at=now, wire=self._wire)
-            buried = payload.change(raw, mended | told, drop=("at",), wire=self._wire)
-        except PayloadError as error:
-            buried = deadletter.wrap(raw, error, queue=queue, at=now, wire=self._wire)
-        return Settlement(Lease(queue, raw, 0.0), "dead", NO_RUN, buried)
+        return self._endings.poisoned(Lease(queue, raw, 0.0), reason)
 
     def _tidy(self) -> Steps[int]:
         """Take processes off the registry that left no leases and have no heartbeat; return how many are on it."""
@@ -179,5 +167,6 @@ class Reaper:
         gone = [identity for identity, silent_s in zip(known, silences, strict=True) if silent_s is None]
         gone = [identity for identity in gone if identity not in self._missing]
         if gone:
-            yield from processes.forget(self._keys, gone)
+            for request in self._dialect.forget(gone):
+                yield from request
         return len(known) - len(gone)

@@ -9,6 +9,7 @@ Always holds: an outcome is forgotten only after its own answer. Whatever fails 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,15 +17,37 @@ from redisjobs import clock
 from redisjobs.config import DeadSetConfig
 from redisjobs.errors import StoreError, StoreUnavailableError
 from redisjobs.store.connect import Line
+from redisjobs.store.dialect import dialect
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Op
-from redisjobs.store.ops import leases
-from redisjobs.store.ops.leases import Settlement
+from redisjobs.store.ops.leases import Lot, Settlement
 
 log = logging.getLogger("redisjobs")
 
 REFUSED_S = 1.0
 """How long outcomes that Redis refused are kept before they are sent again."""
+
+
+class Lots:
+    """Numbers the lots of one settler, and keeps in which ones each outcome went whose answer is not known."""
+
+    def __init__(self, identity: str) -> None:
+        self._settler = f"{identity}:{os.urandom(4).hex()}"
+        self._number = 0
+        self._earlier: dict[int, list[int]] = {}
+
+    def next(self, items: Iterable[Settlement]) -> Lot:
+        """Return the lot of some outcomes that are about to be sent."""
+        self._number += 1
+        earlier = {id(item): tuple(self._earlier.get(id(item), ())) for item in items}
+        for number in earlier:
+            self._earlier.setdefault(number, []).append(self._number)
+        return Lot(self._settler, self._number, earlier)
+
+    def forget(self, items: Iterable[Settlement]) -> None:
+        """Take note that the answers about some outcomes are known."""
+        for item in items:
+            self._earlier.pop(id(item), None)
 
 
 class Settler:
@@ -34,9 +57,10 @@ class Settler:
         self.waiting: list[Settlement] = []  # to be sent with the next turn; the fetcher appends to it
         self.refused: list[Settlement] = []
         self._line = line
-        self._keys = keys
+        self._dialect = dialect(keys)
         self._identity = identity
         self._dead = dead
+        self._lots = Lots(identity) if self._dialect.needs_lots else None
         self._plain: list[Settlement] = []
         self._under_way = False
         self._sent_before = False
@@ -73,7 +97,8 @@ class Settler:
         self._under_way = False
 
     def _settle(self, items: list[Settlement]) -> Op[list[Settlement]]:
-        return leases.settle(self._keys, items, identity=self._identity, dead=self._dead)
+        lot = self._lots.next(items) if self._lots is not None else None
+        return self._dialect.settle(items, identity=self._identity, dead=self._dead, lot=lot)
 
     def _settle_apart(self, items: list[Settlement]) -> None:
         """Settle some, together with the Ops of theirs in one transaction."""
@@ -97,6 +122,8 @@ class Settler:
                 )
 
     def _forget(self, items: list[Settlement]) -> None:
+        if self._lots is not None:
+            self._lots.forget(items)
         if len(items) == len(self.waiting):
             self.waiting = []
         else:

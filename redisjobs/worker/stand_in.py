@@ -25,6 +25,7 @@ from redisjobs.middleware.chain import Chain
 from redisjobs.middleware.context import JobContext
 from redisjobs.store import embedded
 from redisjobs.store.connect import Line
+from redisjobs.store.dialect import dialect
 from redisjobs.store.drive import drive
 from redisjobs.store.keys import Keys
 from redisjobs.store.location import Location
@@ -181,7 +182,7 @@ class StandIn:
         chain: Chain[JobContext] = Chain()
         for link in (witness.middleware, *wiring.chain):
             chain.add(link)
-        made = structs.replace(wiring, chain=chain)
+        made = structs.replace(wiring, chain=chain, identity=IDENTITY)
         processor = Processor(made, store, AsyncMemoryStore(store), settings, None)
         processor.state = self.state
         work = processor.prepare(Lease(one.queue, one.raw, clock.monotonic()))
@@ -255,7 +256,7 @@ def _at(url: str, number: int) -> dict[str, Any]:
 
 def _runnable(app: App, raw: bytes) -> Payload | None:
     try:
-        read = payload.decode(raw)
+        read = dialect(app.keys).decode(raw)
         find(app.registry, read)
     except (PayloadError, UnknownJobError):
         return None

@@ -27,8 +27,9 @@ class App(Protocol):
 class Wiring(Struct, frozen=True):
     """What a worker gets of its app.
 
-    `shard` is the name of the server that it works for, empty for the main one; `main_url` is the main one's. `origin`
-    is what child processes import; None: it is looked for when there are jobs for them.
+    `identity` is the worker's, which sets it. `shard` is the name of the server that it works for, empty for the main
+    one; `main_url` is the main one's. `origin` is what child processes import; None: it is looked for when there are
+    jobs for them.
     """
 
     redis: RedisConfig
@@ -40,5 +41,6 @@ class Wiring(Struct, frozen=True):
     policy: RetryPolicy
     app: App | None = None
     origin: Origin | None = None
+    identity: str = ""
     shard: str = ""
     main_url: str = ""

@@ -24,12 +24,13 @@ from redisjobs.config import WorkerConfig
 from redisjobs.errors import RedisJobsError, StoreError
 from redisjobs.service import Service, ServiceThread
 from redisjobs.store.connect import shown
+from redisjobs.store.dialect import dialect
 from redisjobs.store.drive import drive
 from redisjobs.store.op import Op, Together
-from redisjobs.store.ops import leases, processes, server
+from redisjobs.store.ops import leases, server
 from redisjobs.store.stores import AsyncStore, BlockingStore
 from redisjobs.worker.abilities import abilities_of
-from redisjobs.worker.capsule import Capsule
+from redisjobs.worker.capsule import Capsule, capsules
 from redisjobs.worker.channel import Channel
 from redisjobs.worker.executors import Executor
 from redisjobs.worker.executors.coroutines import Coroutines, LoopThread
@@ -43,9 +44,9 @@ from redisjobs.worker.lifecycle import Lifecycle
 from redisjobs.worker.metrics import Metrics
 from redisjobs.worker.origin import Origin, find, in_child
 from redisjobs.worker.pipe import Hello
-from redisjobs.worker.poller import Poller
 from redisjobs.worker.processor import Processor
 from redisjobs.worker.reaper import Reaper
+from redisjobs.worker.resque import poller, watches
 from redisjobs.worker.signals import STOPPING, Signals, thread_dump
 from redisjobs.worker.watchdog import Watchdog
 from redisjobs.worker.wiring import Wiring
@@ -74,7 +75,8 @@ class Worker:
         self.settings = settings
         self.state: Any = None
         # under its name, so that others know by its connections that it lives (reaper.py)
-        wiring = structs.replace(wiring, redis=structs.replace(wiring.redis, client_name=self.identity))
+        named = structs.replace(wiring.redis, client_name=self.identity)
+        wiring = structs.replace(wiring, redis=named, identity=self.identity)
         self._wiring = wiring
         self._embedded = embedded
         self._store = BlockingStore(wiring.redis)
@@ -87,7 +89,8 @@ class Worker:
         self._watchdog = Watchdog()
         self._processor = Processor(wiring, self._store, self._astore, settings, self._watchdog)
         self._lifecycle = Lifecycle(wiring.events, self._loop, self._processor.report)
-        self._capsules = [Capsule(config) for config in settings.capsules]
+        self._capsules = capsules(settings.capsules, patterns=wiring.keys.has_patterns)
+        self._watches = watches(wiring, self._capsules)
         self._fetchers: list[Fetcher] = []
         self._executors: list[Executor] = []
         self._metrics = Metrics(self.identity, wiring.keys, wiring.policy.wire)
@@ -122,6 +125,8 @@ class Worker:
             self._store.run(server.ping())
             opened = self._lifecycle.open(self)
             self.state = self._processor.state = opened if self._main is self else self._main.state
+            for watch in self._watches:
+                drive(watch.once(), self._store)
             drive(self._heartbeat.once(), self._store)  # before the first lease: reapers must know of who holds one
         except BaseException:
             self._close()
@@ -270,7 +275,8 @@ class Worker:
     def _background(self) -> list[Service]:
         queues = [name for capsule in self._capsules for name in capsule.queues]
         return [
-            Poller(self._wiring, self.settings.max_poll_s),
+            *self._watches,
+            poller(self._wiring, self.settings.max_poll_s),
             self._metrics,
             Reaper(self.identity, self._wiring, self.settings, self._health, queues),
         ]
@@ -336,7 +342,7 @@ class Worker:
         goodbyes: list[Op[Any] | Together] = []
         for capsule in self._capsules:
             goodbyes += [leases.disown(keys, queue, self.identity) for queue in capsule.queues]
-        goodbyes.append(processes.leave(keys, self.identity))
+        goodbyes += dialect(keys).leave(self.identity)
         try:
             drive(self._metrics.once(), self._store)
         except StoreError as error:

@@ -62,10 +62,11 @@ def forms(module: Module, namespace: str = "") -> list[Form]:
     """Return the keys that `Keys` of a module makes, with and without its optional parameters."""
     scope: dict[str, Any] = {"__name__": module.name}
     exec(compile(module.tree, module.path, "exec"), scope)
-    keys = scope["Keys"](namespace)
+    [own] = [node.name for node in module.tree.body if isinstance(node, ast.ClassDef)]
+    keys = scope[own](namespace)
     found = []
     for name, function in functions(module.tree):
-        member = name.removeprefix("Keys.")
+        member = name.removeprefix(f"{own}.")
         if member == "_key" or not any(ast.unparse(node) == "self._key" for node in ast.walk(function)):
             continue
         made = getattr(keys, member)
@@ -257,7 +258,7 @@ OF_STRINGS = (spelled, asked)
 
 
 def test_every_key_has_one_member_of_keys_and_its_row_in_the_table() -> None:
-    found = findings(OF_KEYS, module("redisjobs.store.keys"))
+    found = findings(OF_KEYS, module("redisjobs.store.keys"), module("redisjobs.store.resque_keys"))
 
     assert not found, "\n" + "\n".join(found)
 

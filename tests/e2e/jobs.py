@@ -11,7 +11,10 @@ from redisjobs import RedisJobs, current_job
 from redisjobs.store.op import command
 from tests.support.fleet import RUN_LOG
 
-app = RedisJobs(namespace=os.environ.get("REDISJOBS_TEST_NAMESPACE", ""))
+if os.environ.get("REDISJOBS_TEST_DIALECT") == "resque":
+    app = RedisJobs(dialect="resque")
+else:
+    app = RedisJobs(namespace=os.environ.get("REDISJOBS_TEST_NAMESPACE", ""))
 _file = os.open(os.environ.get(RUN_LOG, os.devnull), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 

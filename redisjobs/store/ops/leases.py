@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from msgspec import Struct
 from redisjobs.config import DeadSetConfig
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Op, Together, command, texts
+from redisjobs.store.resque_keys import ResqueKeys
 from redisjobs.wire.elixir import ELIXIR
 
 DAY_TTL_S = 5 * 365 * 86_400  # Sidekiq keeps a day's counters this long
@@ -21,6 +22,7 @@ Where = Literal["gone", "queue", "retry", "schedule", "dead"]
 NO_RUN, PROCESSED, FAILED = 0, 1, 2
 FAILED_ONLY = 3
 """For Exq and Verk, who count as processed only what ended well."""
+_SIDES = {"R": "RIGHT", "L": "LEFT"}
 
 
 class Lease(Struct, frozen=True, eq=False, gc=False):
@@ -43,6 +45,17 @@ class Settlement(Struct, frozen=True, gc=False):
     payload: bytes = b""
     delay_s: float = 0.0
     ops: tuple[Op[Any], ...] = ()
+
+
+class Lot(Struct, frozen=True):
+    """Settlements that are sent together, numbered by who settles; where jobs are not told apart by their bytes.
+
+    `earlier`: by the `id` of a settlement, the lots that it went in before, whose answers were lost.
+    """
+
+    settler: str
+    number: int
+    earlier: Mapping[int, Sequence[int]] = {}
 
 
 def done(lease: Lease) -> Settlement:
@@ -71,10 +84,12 @@ def lease(keys: Keys, queues: Sequence[str], *, identity: str, concurrency: int,
     names = [keys.paused]
     for queue in queues:
         names += (keys.queue(queue), keys.lease(queue, identity), keys.lease_owners(queue))
+    if isinstance(keys, ResqueKeys):
+        names.append(keys.pause_all)
     return Op(
         "lease",
         keys=names,
-        args=(identity, concurrency, count, *queues),
+        args=(identity, concurrency, count, f"{keys.next_end}POP", *queues),
         decode=lambda reply: [
             Taken(queue, found or [], paused=found is None) for queue, found in zip(queues, reply, strict=True)
         ],
@@ -96,7 +111,7 @@ def wait(keys: Keys, queue: str, *, identity: str, concurrency: int, timeout_s: 
     return [
         command("CLIENT", "REPLY", "SKIP"),  # an answer before the wait is over would only wake us
         command("HSET", keys.lease_owners(queue), identity, concurrency),
-        command("BLMOVE", keys.queue(queue), lease_list, "RIGHT", "LEFT", f"{timeout_s:.3f}"),
+        command("BLMOVE", keys.queue(queue), lease_list, _SIDES[keys.next_end], "LEFT", f"{timeout_s:.3f}"),
     ]
 
 
@@ -149,6 +164,11 @@ def disown(keys: Keys, queue: str, identity: str) -> Op[bool]:
     return Op("disown", keys=(keys.lease(queue, identity), keys.lease_owners(queue)), args=(identity,), decode=bool)
 
 
+def listen(keys: Keys, queues: Sequence[str]) -> Op[int]:
+    """Note queues that a worker is about to take from. Safe to send twice: a set."""
+    return command("SADD", keys.lease_queues, *queues, decode=int)
+
+
 def leased_queues(keys: Keys) -> Op[list[str]]:
     """Read the queues that workers of ours ever listened to. Safe to send twice: it only reads."""
     return command("SMEMBERS", keys.lease_queues, decode=texts)
@@ -159,10 +179,20 @@ def recover(keys: Keys, queue: str, *, identity: str, max_recoveries: int) -> Op
 
     Safe to send twice: the second finds an empty list. Cost: one script, O(length of the lease list).
     """
+    names = [keys.lease(queue, identity), keys.queue(queue), keys.lease_owners(queue), keys.queues]
+    if isinstance(keys, ResqueKeys):
+        names.append(keys.taken(queue, identity))
     return Op(
         "recover",
-        keys=(keys.lease(queue, identity), keys.queue(queue), keys.lease_owners(queue), keys.queues),
-        args=(identity, queue, max_recoveries, POISON_TTL_S, keys.lease_recovered(queue)),
+        keys=names,
+        args=(
+            identity,
+            queue,
+            max_recoveries,
+            POISON_TTL_S,
+            keys.lease_recovered(queue),
+            f"{keys.next_end}PUSH",
+        ),
         decode=lambda reply: (int(reply[0]), list(reply[1])),
     )
 

@@ -73,7 +73,7 @@ def size(keys: Keys, queue: str) -> Op[int]:
 
 def oldest(keys: Keys, queue: str) -> Op[bytes | None]:
     """Read the job that runs next, None if there is none. Safe to send twice: it only reads."""
-    return command("LINDEX", keys.queue(queue), -1)
+    return command("LINDEX", keys.queue(queue), -1 if keys.next_end == "R" else 0)
 
 
 def page(keys: Keys, queue: str, *, start: int, stop: int) -> Together:
@@ -82,7 +82,10 @@ def page(keys: Keys, queue: str, *, start: int, stop: int) -> Together:
     Safe to send twice: it only reads.
     """
     key = keys.queue(queue)
-    return Together((command("LLEN", key, decode=int), command("LRANGE", key, start, stop)), atomic=True)
+    some: Op[list[bytes]] = command("LRANGE", key, start, stop)
+    if keys.last_end == "R":
+        some = command("LRANGE", key, -stop - 1, -start - 1, decode=lambda found: found[::-1])
+    return Together((command("LLEN", key, decode=int), some), atomic=True)
 
 
 def remove(keys: Keys, queue: str, raw: bytes) -> Op[int]:
