@@ -246,7 +246,7 @@ def test_a_doctor_with_a_workers_rights_says_what_it_could_not_check(
     app.close()
 
     needs = {part for finding in report.of("unknown") for part in finding.remedy.split("; ")}
-    assert needs == {"needs +info", "needs +config|get", "needs +slowlog|get", "needs +scan"}
+    assert needs == {"needs +config|get", "needs +slowlog|get", "needs +scan"}
     assert [finding.check for finding in report.of("problem")] == ["workers", "unheard"]
 
 
