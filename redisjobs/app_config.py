@@ -42,7 +42,8 @@ class AppConfig(Struct, frozen=True):
 
     `wire`: whose form payloads get: `sidekiq8` (times in integer milliseconds), `sidekiq7` or `sidekiq6` (float
     seconds, which every generation reads: right for a mixed fleet), `exq` or `verk`. All are read, whatever is written.
-    `dialect`: whose queues these are, `sidekiq` or `resque`; of the latter `wire` means nothing.
+    `dialect`: whose queues these are, `sidekiq` or `resque`; of the latter `wire` means nothing (and `wire="resque"` is
+    this dialect).
     `namespace`: put before all keys, as redis-namespace does for Sidekiq 6; by default `exq` for Exq, `resque` for
     Resque. `defaults`: options of all jobs. `max_retries`: what `retry=True` means. `max_payload_bytes`: larger jobs
     are refused at enqueue.
@@ -78,6 +79,8 @@ def app_config(given: Mapping[str, Any]) -> AppConfig:
     Raises:
         ConfigError: an unknown setting, or a value that is none.
     """
+    if given.get("wire") == "resque":  # as some call it
+        given = {"dialect": "resque", **{name: value for name, value in given.items() if name != "wire"}}
     values = checked(Given("RedisJobs(...)", given), _CHECKS)
     spoken: DialectName = values.get("dialect", "sidekiq")
     values.setdefault("namespace", "exq" if values.get("wire") == "exq" and spoken == "sidekiq" else NAMESPACES[spoken])

@@ -18,7 +18,7 @@ from redisjobs.store.op import Arg, Op, Steps
 from redisjobs.store.ops import queues
 from redisjobs.store.ops.queues import Producer
 from redisjobs.store.resque_keys import ResqueKeys, is_pattern
-from redisjobs.wire import arguments, elixir, payload
+from redisjobs.wire import arguments, elixir, jobdata, payload
 from redisjobs.wire.arguments import Json
 from redisjobs.wire.dialects import DialectName
 from redisjobs.wire.payload import Payload
@@ -184,8 +184,8 @@ class Resque(Struct, frozen=True):
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def spelled(self, name: str) -> str:
-        """See `Dialect`."""
-        return name
+        """See `Dialect`: Rails has a wrapper for each adapter."""
+        return items.ACTIVE_JOB if name in jobdata.WRAPPERS else name
 
     def decode(self, raw: bytes) -> Payload:
         """See `Dialect`."""

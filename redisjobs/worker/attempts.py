@@ -12,6 +12,7 @@ from redisjobs.middleware.context import JobContext
 from redisjobs.store.op import Steps
 from redisjobs.store.ops import resque as ops
 from redisjobs.store.resque_keys import ResqueKeys
+from redisjobs.wire import jobdata
 from redisjobs.wire import resque as items
 from redisjobs.worker.endings import wants_retries
 from redisjobs.worker.wiring import Wiring
@@ -38,7 +39,9 @@ class _Counting(Chain[JobContext]):
 
     def wrap(self, subject: JobContext) -> Steps[Any]:
         """See `Chain.wrap`."""
-        if not wants_retries(self._registry.find(subject.name).opts):
+        of_rails = jobdata.job_class(subject.args) == subject.name  # it goes by the name inside
+        found = self._registry.find_active(subject.name) if of_rails else self._registry.find(subject.name)
+        if not wants_retries(found.opts):
             return (yield from self._inner.wrap(subject))
         job = items.retry_name(subject.name, subject.args)
         try:

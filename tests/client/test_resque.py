@@ -158,6 +158,14 @@ def test_the_namespace_can_be_another_or_none(redis: RealRedis) -> None:
         assert redis.value(key) == ['{"class":"Archive","args":[1]}']
 
 
+def test_the_wire_may_be_called_resque_too(redis: RealRedis) -> None:
+    app = RedisJobs(redis.url, wire="resque")  # type: ignore[arg-type]
+    app.push("Archive", [1], queue="files")
+    app.close()
+
+    assert redis.value("resque:queue:files") == ['{"class":"Archive","args":[1]}']
+
+
 def test_a_dialect_that_is_none_is_refused(redis: RealRedis) -> None:
     with pytest.raises(ConfigError, match="sidekiq, resque"):
         RedisJobs(redis.url, dialect="bull")  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from tests.support.real_redis import RealRedis
 
 pytestmark = pytest.mark.e2e
 
-_JOBS = 6_000
+_JOBS = 20_000
 _KILLS = 4
 _CHUNK = 500
 
@@ -31,6 +31,8 @@ def test_killed_among_working_workers_it_loses_nothing(
 
     for _ in range(_KILLS):
         before = redis.client.llen("queue:default")
+        if not before:  # the machine was so slow that the last one got to its end
+            break
         move = subprocess.Popen(
             [command(), "move", "--from", redis.url, "--to", target.url, "-q", "default"],
             cwd=ROOT,

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from redisjobs import Discard, Kill, RedisJobs, Retry, Snooze
+from redisjobs import Discard, Kill, RedisJobs, Retry, Snooze, current_job
+from redisjobs.active_job import RetryOn
 from redisjobs.store.drive import drive
 from redisjobs.store.resque_keys import ResqueKeys
 from redisjobs.store.stores import BlockingStore
@@ -658,3 +659,49 @@ def test_one_worker_serves_sidekiqs_queues_and_resques(redis: RealRedis, ruby: R
 
     assert sorted(ran) == [(where, number) for where in ("resque", "sidekiq") for number in (1, 2, 3)]
     assert redis.value("stat:processed") == redis.value("resque:stat:processed") == "3"
+
+
+# -- ActiveJob ------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_of_rails_on_the_resque_adapter_runs_and_is_retried_as_rails_does(
+    redis: RealRedis, app: RedisJobs, ruby: RubyResque
+) -> None:
+    """As Rails writes it: the wrapper's class, and the one argument; a retry is a new delayed item of the same form."""
+    seen: list[Any] = []
+
+    @app.active_job("ReportJob", queue="files", retry_on=RetryOn(ValueError, wait=60, attempts=2))
+    def report(number: int, *, since: str) -> None:
+        seen.append((number, since, current_job().active_job.executions))
+        raise ValueError("no")
+
+    data = {
+        "job_class": "ReportJob",
+        "job_id": "0b6f4c1e-3f0e-4d8e-9a55-2a1a6c6c7d10",
+        "queue_name": "files",
+        "arguments": [7, {"since": "may", "_aj_ruby2_keywords": ["since"]}],
+        "executions": 0,
+        "exception_executions": {},
+    }
+    ruby.enqueue("files", items.ACTIVE_JOB, data)
+
+    work_off(app, queues=["files"])
+
+    assert seen == [(7, "may", 1)]
+    [second] = redis.value("resque:delayed_queue_schedule")
+    assert redis.now() + 30 < int(second) <= redis.now() + 61
+    [waiting] = redis.value(f"resque:delayed:{second}")
+    again = json.loads(waiting)
+    assert (list(again), again["class"], again["queue"]) == (["class", "args", "queue"], items.ACTIVE_JOB, "files")
+    assert (again["args"][0]["job_id"], again["args"][0]["executions"]) == (data["job_id"], 1)
+    assert again["args"][0]["exception_executions"] == {"[ValueError]": 1}
+    assert failures(redis) == []
+
+
+def test_what_is_pushed_for_rails_has_the_wrapper_of_the_resque_adapter(redis: RealRedis, app: RedisJobs) -> None:
+    app.push_active_job("ReportJob", [7], queue="files")
+
+    [raw] = redis.value("resque:queue:files")
+    item = json.loads(raw)
+    assert (list(item), item["class"]) == (["class", "args"], items.ACTIVE_JOB)
+    assert (item["args"][0]["job_class"], item["args"][0]["arguments"]) == ("ReportJob", [7])
