@@ -27,12 +27,18 @@ Our own ones (`lease:...`, `processes`, `<identity>`, `paused`, `pushed:...`) ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import structs
 
+from redisjobs.lazy import LazyModule
 from redisjobs.store.keys import Keys
+
+if TYPE_CHECKING:
+    import fnmatch
+else:
+    fnmatch = LazyModule("fnmatch")
 
 
 class ResqueKeys(Keys, frozen=True):
@@ -146,3 +152,23 @@ class ResqueKeys(Keys, frozen=True):
 def is_pattern(name: str) -> bool:
     """Tell whether Resque takes a name for more than the queue of that name."""
     return name[0] == "!" or any(char in name for char in "*?{}[]")
+
+
+def matching(names: Sequence[str], known: Iterable[str]) -> list[str]:
+    """Return the queues that names and patterns stand for, in Resque's order; `known` are all that there are."""
+    known = sorted(known)
+    skipped = [name[1:] for name in names if name[0] == "!"]
+    found: dict[str, None] = {}
+    for name in names:
+        if is_pattern(name) or skipped:
+            found |= dict.fromkeys(queue for queue in known if _fits(queue, name))
+        else:
+            found[name] = None
+    return [queue for queue in found if not any(_fits(queue, pattern) for pattern in skipped)]
+
+
+def _fits(queue: str, pattern: str) -> bool:
+    """Tell whether a queue is meant, as Ruby's File.fnmatch has it: a dot in front only by itself, `[^a]` for no a."""
+    if queue.startswith(".") and not pattern.startswith("."):
+        return False
+    return fnmatch.fnmatchcase(queue, pattern.replace("[^", "[!"))

@@ -7,16 +7,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from redisjobs.config import CapsuleConfig
-from redisjobs.lazy import LazyModule
-from redisjobs.store.resque_keys import is_pattern
-
-if TYPE_CHECKING:
-    import fnmatch
-else:
-    fnmatch = LazyModule("fnmatch")
+from redisjobs.store.resque_keys import is_pattern, matching
 
 
 class Capsule:
@@ -58,14 +51,7 @@ class Patterns(Capsule):
 
     def matching(self, known: Sequence[str]) -> list[str]:
         """Return the queues that the patterns stand for, if these are all that there are."""
-        skipped = [name[1:] for name in self._patterns if name[0] == "!"]
-        found: dict[str, None] = {}
-        for pattern in self._patterns:
-            if is_pattern(pattern) or skipped:
-                found |= dict.fromkeys(sorted(name for name in known if _fits(name, pattern)))
-            else:
-                found[pattern] = None
-        return [name for name in found if not any(_fits(name, pattern) for pattern in skipped)]
+        return matching(self._patterns, known)
 
 
 def capsules(configs: Sequence[CapsuleConfig], *, patterns: bool) -> list[Capsule]:
@@ -74,10 +60,3 @@ def capsules(configs: Sequence[CapsuleConfig], *, patterns: bool) -> list[Capsul
         Patterns(config) if patterns and any(is_pattern(name) for name, _ in config.queues) else Capsule(config)
         for config in configs
     ]
-
-
-def _fits(name: str, pattern: str) -> bool:
-    """Tell whether a queue is meant, as Ruby's File.fnmatch has it: a dot in front only by itself, `[^a]` for no a."""
-    if name.startswith(".") and not pattern.startswith("."):
-        return False
-    return fnmatch.fnmatchcase(name, pattern.replace("[^", "[!"))

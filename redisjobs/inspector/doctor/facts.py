@@ -14,10 +14,12 @@ from redisjobs import clock
 from redisjobs.inspector.doctor.look import Look
 from redisjobs.inspector.doctor.seen import Seen, seen
 from redisjobs.inspector.processes import Process, ProcessSet
+from redisjobs.inspector.resque import Resque
 from redisjobs.inspector.work import Work, WorkSet
 from redisjobs.store.keys import Keys
 from redisjobs.store.ops import diagnosis, leases, queues, server
 from redisjobs.store.ops.diagnosis import Sampled, Slow
+from redisjobs.store.resque_keys import matching
 from redisjobs.wire.times import Wire
 
 _PINGS = 7
@@ -85,7 +87,10 @@ class ServerFacts(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True):
-    """All that is known; `wire` is how this app writes times, `beats` are those of the processes."""
+    """All that is known; `wire` is how this app writes times, `beats` are those of the processes.
+
+    `elsewhere`: by queue, Ruby's workers on Resque, which keeps a registry of its own.
+    """
 
     keys: Keys
     wire: Wire
@@ -95,6 +100,7 @@ class Facts(Struct, frozen=True):
     sets: list[SetFacts]
     processes: list[Process]
     listening: dict[str, list[Process]]
+    elsewhere: dict[str, list[str]]
     beats: dict[str, Beat]
     works: list[Work]
     leases: list[LeaseFacts]
@@ -134,7 +140,8 @@ def gather(look: Look, wire: Wire) -> Facts:
         queues=_queues(look, names),
         sets=[_set(look, "retry", look.keys.retry), _set(look, "schedule", look.keys.schedule)],
         processes=processes,
-        listening=_listening(processes),
+        listening=_listening(look, names, processes),
+        elsewhere=_elsewhere(look, names),
         beats=_beats(look, [process.identity for process in processes]),
         works=look.read("processes", lambda: list(WorkSet(look.access)), []),
         leases=held,
@@ -189,11 +196,21 @@ def _set(look: Look, name: str, key: str) -> SetFacts:
     return SetFacts(name, sampled.length, jobs, [sample.score or 0.0 for sample in sampled.entries])
 
 
-def _listening(processes: Sequence[Process]) -> dict[str, list[Process]]:
+def _listening(look: Look, names: Sequence[str], processes: Sequence[Process]) -> dict[str, list[Process]]:
     found: dict[str, list[Process]] = {}
     for process in processes:
-        for queue in process.queues if not process.quieted else ():
+        told = matching(process.queues, names) if look.keys.has_patterns else process.queues
+        for queue in told if not process.quieted else ():
             found.setdefault(queue, []).append(process)
+    return found
+
+
+def _elsewhere(look: Look, names: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    if look.keys.has_patterns:
+        for worker in look.read("processes", lambda: Resque(look.access).workers, []):
+            for queue in matching(worker.queues, names) if not worker.is_ours else ():
+                found.setdefault(queue, []).append(worker.id)
     return found
 
 

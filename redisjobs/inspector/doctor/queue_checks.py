@@ -33,7 +33,7 @@ def types(facts: Facts) -> Iterator[Finding]:
 def workers(facts: Facts) -> Iterator[Finding]:
     """Find out that nobody works here."""
     waiting = sum(queue.size for queue in facts.queues) + sum(one.size for one in facts.sets)
-    if facts.processes:
+    if facts.processes or facts.elsewhere:
         return
     remedy = "start one: redisjobs worker MODULE:APP -q QUEUE"
     if waiting:
@@ -45,7 +45,7 @@ def workers(facts: Facts) -> Iterator[Finding]:
 def unheard(facts: Facts) -> Iterator[Finding]:
     """Find queues with jobs that nobody takes."""
     for queue in facts.queues:
-        if not queue.size or facts.listeners(queue.name):
+        if not queue.size or facts.listeners(queue.name) or queue.name in facts.elsewhere:
             continue
         quieted = [process.identity for process in facts.processes if queue.name in process.queues]
         only = " but processes that were told to take no more" if quieted else ""
@@ -82,19 +82,19 @@ def languages(facts: Facts) -> Iterator[Finding]:
     """Find queues that two languages take from: who gets a job of the other's fails it."""
     waiting = _by_queue(facts)
     for name, processes in sorted(facts.listening.items()):
-        listeners: dict[str, list[Process]] = {}
+        listeners: dict[str, list[str]] = {"Ruby": list(facts.elsewhere[name])} if name in facts.elsewhere else {}
         for process in processes:
-            listeners.setdefault(process.language, []).append(process)
+            listeners.setdefault(process.language, []).append(process.identity)
         if len(listeners) < 2:
             continue
-        strange = _strange(waiting.get(name, ()), listeners.get("Python", ()))
+        strange = _strange(waiting.get(name, ()), [process for process in processes if process.language == "Python"])
         seen = f"; waiting, and unknown to Python: {listed(sorted(strange))}" if strange else ""
         yield problem(
             "languages",
             f"{' and '.join(sorted(listeners))} listen to the queue {name}: each fails the other's jobs{seen}",
             "one queue per language: take it from the workers of one side, and push each job to its language's queue",
             queue=name,
-            listeners={language: [process.identity for process in found] for language, found in listeners.items()},
+            listeners=listeners,
             unknown_to_python=sorted(strange),
         )
 
@@ -104,7 +104,7 @@ def classes(facts: Facts) -> Iterator[Finding]:
     everywhere = {name for process in facts.processes for name in process.jobs or ()}
     for queue, waiting in sorted(_by_queue(facts).items()):
         listeners = facts.listeners(queue)
-        if not listeners or any(process.jobs is None for process in listeners):
+        if not listeners or queue in facts.elsewhere or any(process.jobs is None for process in listeners):
             continue
         for name, jobs in sorted(_strange(waiting, listeners).items()):
             elsewhere = "; a worker of other queues knows it" if name in everywhere else ""
