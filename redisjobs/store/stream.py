@@ -29,7 +29,7 @@ class Stream:
         self._poll.register(connected, select.POLLIN)
         self._sleeps = self._in_vain = 0  # answers to be waited for asleep; twice as many after each look in vain
         self._used_at = clock.monotonic()
-        self._plain = isinstance(connected, socket.socket) and not hasattr(connected, "pending")  # TLS has its own ways
+        self._plain = type(connected).__module__ == "socket"  # those of TLS, and gevent's, wait in ways of their own
         connected.settimeout(None if self._plain else timeout_s)
         if self._plain:  # the kernel's own limits: each of Python's costs a call of `poll`
             limit = struct.pack("ll", int(timeout_s), int(timeout_s % 1 * 1e6))

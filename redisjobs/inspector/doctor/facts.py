@@ -14,7 +14,7 @@ from redisjobs import clock
 from redisjobs.inspector.doctor.look import Look
 from redisjobs.inspector.doctor.seen import Seen, seen
 from redisjobs.inspector.processes import Process, ProcessSet
-from redisjobs.inspector.resque import Resque
+from redisjobs.inspector.resque import Resque, ResqueWorker
 from redisjobs.inspector.work import Work, WorkSet
 from redisjobs.store.keys import Keys
 from redisjobs.store.ops import diagnosis, leases, queues, server
@@ -208,7 +208,8 @@ def _listening(look: Look, names: Sequence[str], processes: Sequence[Process]) -
 def _elsewhere(look: Look, names: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     if look.keys.has_patterns:
-        for worker in look.read("processes", lambda: Resque(look.access).workers, []):
+        workers: list[ResqueWorker] = look.read("processes", lambda: Resque(look.access).workers, [])
+        for worker in workers:
             for queue in matching(worker.queues, names) if not worker.is_ours else ():
                 found.setdefault(queue, []).append(worker.id)
     return found
