@@ -79,7 +79,7 @@ def test_a_delay_ends_in_a_whole_second_and_never_too_early(redis: RealRedis, ap
 
 
 def test_a_scheduler_of_rubys_moves_our_delayed_jobs(redis: RealRedis, app: RedisJobs, ruby: RubyResque) -> None:
-    app.push("Archive", [1], queue="files", at=redis.now() + 0.001)
+    app.push("Archive", [1], queue="files", delay_s=0.5)
     redis.seed({"resque:delayed_queue_schedule": {"5": 5}})  # long due, and empty
 
     assert eventually(ruby.move_due) == 1
