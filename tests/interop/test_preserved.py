@@ -21,6 +21,7 @@ from redisjobs import RedisJobs, Snooze, testing
 from redisjobs.inspector.entries import JobEntry
 from redisjobs.store.op import command
 from redisjobs.wire import payload
+from redisjobs.wire.jobdata import WRAPPERS
 
 pytestmark = pytest.mark.quick
 
@@ -170,7 +171,7 @@ class Bench:
     def __init__(self, fields: dict[str, Any], wire: Any) -> None:
         self.app = RedisJobs("redis://127.0.0.1:1/0", wire=wire)
         self.end: Exception = ValueError("naïve 日本")
-        if "wrapped" in fields:
+        if fields["class"] in WRAPPERS:
             self.app.active_job(fields["wrapped"])(self._run)
         else:
             self.app.job(name=fields["class"])(self._run)
