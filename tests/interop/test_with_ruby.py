@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -101,8 +102,9 @@ def ruby(peer: RubyPeer, mark: str) -> str:
 
 
 def said(folder: Path) -> list[str]:
+    """Return what the jobs printed; threads that print at once write their ends of lines one after the other."""
     file = folder / "said"
-    return sorted(file.read_text("utf-8").splitlines()) if file.exists() else []
+    return sorted(re.findall(r"thumbnail of \d+, \d+ wide", file.read_text("utf-8"))) if file.exists() else []
 
 
 def built(redis: RealRedis) -> dict[int, str]:
