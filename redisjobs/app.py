@@ -18,7 +18,7 @@ from redisjobs.app_rails import RailsDoors
 from redisjobs.app_testing import DoorsForTests
 from redisjobs.client import Client, ClientConfig, Push
 from redisjobs.config import Given, RedisConfig
-from redisjobs.errors import ConfigError, OptionError, did_you_mean
+from redisjobs.errors import ConfigError, did_you_mean
 from redisjobs.jobs.job import NOW, Job, When, after, moment
 from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.registry import Registry
@@ -101,8 +101,7 @@ class RedisJobs(RailsDoors, DoorsForTests):
         def register(function: Callable[..., Any]) -> Job[..., Any]:
             self._routing.check(merged.shard or "")
             made = Job(function, name or _name_of(function), merged, self.client)
-            if made.is_async and options.get("executor") is not None:
-                raise OptionError(f"executor is for plain functions; {made.name} is async and runs on the event loop")
+            made.check_declared(options)
             self.registry.add(made)
             return made
 

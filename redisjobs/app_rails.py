@@ -59,8 +59,7 @@ class RailsDoors:
 
         def register(function: Callable[P, R]) -> ActiveJob[P, R]:
             made = ActiveJob(function, name, merged, ActiveJobPusher(self.client, self.config.wire), rules)
-            if made.is_async and options.get("executor") is not None:
-                raise OptionError(f"executor is for plain functions; {name} is async and runs on the event loop")
+            made.check_declared(options)
             self.registry.add(made, active=True)
             return made
 

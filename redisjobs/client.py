@@ -130,7 +130,8 @@ class Client:
         if "shard" in fields:
             fields = dict(fields)
             shard = self._shards.check(fields.pop("shard"))
-        spoken = self._dialect(shard or self._shards.of(fields["queue"]))
+        target = shard or self._shards.of(fields["queue"])  # unless middleware changes the queue
+        spoken = self._dialect(target)
         name = spoken.spelled(name)
         stamps: dict[str, Any] = {"created_at": stamp(now, self._config.wire)}
         jids: Sequence[str] = payload.new_jids(len(calls))
@@ -141,7 +142,6 @@ class Client:
             )
             return (yield from self._push_wrapped([Push(each, when, shard) for each in members]))
         stamps |= self._enqueued(when, now)
-        shard = shard or self._shards.of(fields["queue"])
         jids, raws = spoken.encode_many(name, calls, jids, self._dressed(fields), stamps)
         if max(map(len, raws), default=0) > min(self._config.warn_payload_bytes, self._config.max_payload_bytes):
             for jid, raw in zip(jids, raws, strict=True):
@@ -149,7 +149,7 @@ class Client:
         queue = fields["queue"] if when is NOW else None
         jobs = raws if when is NOW else [(_due(when), fields["queue"], raw) for raw in raws]
         for start in range(0, len(jobs), BATCH):
-            yield from self._store(shard, queue, jobs[start : start + BATCH], start)
+            yield from self._store(target, queue, jobs[start : start + BATCH], start)
         return list(jids)
 
     def _push_wrapped(self, pushes: list[Push]) -> Steps[list[str | None]]:

@@ -36,7 +36,7 @@ class Move:
     def __init__(self, source: Access, target: Access) -> None:
         self._source = source
         self._target = target
-        if source.keys.has_patterns or target.keys.has_patterns:
+        if source.keys.next_end != moves.NEXT_END or target.keys.next_end != moves.NEXT_END:
             raise RedisJobsError("Resque's queues have their other end in front, and cannot be moved by this")
         if self._dbs == moves.HERE and source.keys == target.keys:
             raise RedisJobsError("the source and the target are the same: name another namespace, database or server")

@@ -71,6 +71,15 @@ class Job(Generic[P, R_co]):
         self._pusher = pusher
         self._fields = options.push_fields()
 
+    def check_declared(self, options: Mapping[str, Any]) -> None:
+        """Check what it was declared with, and not by default, against what kind of function it is.
+
+        Raises:
+            OptionError: an option is for others.
+        """
+        if self.is_async and options.get("executor") is not None:
+            raise OptionError(f"executor is for plain functions; {self.name} is async and runs on the event loop")
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function here and now, without Redis."""
         return self.function(*args, **kwargs)

@@ -33,6 +33,9 @@ else:
 log = logging.getLogger("redisjobs")
 
 MAX_MESSAGE = 10_000
+POISON = "redisjobs.PoisonPill"
+"""The class of error of a job whose processes died."""
+
 CRASH_MEMORY_S = 72 * 3600
 _MOST_RETRIES = 1_000_000
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -123,7 +126,7 @@ class RetryPolicy(Struct, frozen=True):
         if len(changes["crashes"]) < self.max_recoveries:
             return False
         reason = f"poison pill: {len(changes['crashes'])} processes died while they ran this job; the last time: "
-        changes["error_class"] = "redisjobs.PoisonPill"
+        changes["error_class"] = POISON
         changes["error_message"] = reason + changes["error_message"]
         changes["crashes"] = []  # who puts it back has mended something
         return True

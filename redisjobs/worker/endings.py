@@ -11,7 +11,7 @@ from redisjobs import clock
 from redisjobs.errors import PayloadError
 from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.outcome import Retry
-from redisjobs.jobs.retry import Failure, RetryPolicy, lines_of
+from redisjobs.jobs.retry import POISON, Failure, RetryPolicy, lines_of
 from redisjobs.store.ops import resque as ops
 from redisjobs.store.ops.leases import FAILED, NO_RUN, PROCESSED, Lease, Settlement
 from redisjobs.store.resque_keys import ResqueKeys
@@ -21,7 +21,6 @@ from redisjobs.wire.payload import Payload
 from redisjobs.wire.times import stamp
 from redisjobs.worker.wiring import Wiring
 
-POISON = "redisjobs.PoisonPill"
 _POISON_HINT = "Look for a crash of the interpreter or memory running out"
 
 

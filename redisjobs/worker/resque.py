@@ -9,16 +9,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from redisjobs import clock
 from redisjobs.errors import PayloadError, WrongTypeError
 from redisjobs.service import Service
 from redisjobs.store.op import Steps
 from redisjobs.store.ops import leases
 from redisjobs.store.ops import queues as queue_ops
 from redisjobs.store.ops import resque as ops
+from redisjobs.store.ops.leases import Lease
 from redisjobs.store.resque_keys import ResqueKeys
 from redisjobs.wire import resque as items
 from redisjobs.worker.capsule import Capsule, Patterns
+from redisjobs.worker.endings import endings
 from redisjobs.worker.poller import Poller
 from redisjobs.worker.wiring import Wiring
 
@@ -38,7 +39,7 @@ class ResquePoller:
 
     def __init__(self, wiring: Wiring, keys: ResqueKeys, max_poll_s: float) -> None:
         self._keys = keys
-        self._worker = keys.worker_id(wiring.identity)
+        self._endings = endings(wiring)
         self._max_poll_s = max_poll_s
 
     def once(self) -> Steps[float]:
@@ -64,9 +65,7 @@ class ResquePoller:
                 "malformed payload, moved to the failed list",
                 extra={"field": error.field, "problem": error.problem, "raw": repr(item[:200])},
             )
-            told = ("redisjobs.PayloadError", f"{error.field}: {error.problem}")
-            record = items.failure(item, error=told, backtrace=[], worker=self._worker, queue="default", at=clock.now())
-            return item, record, ""
+            return item, self._endings.malformed(Lease("default", item, 0.0), error).payload, ""
         return item, goes_on, queue
 
 

@@ -11,6 +11,9 @@ from typing import Any
 import msgspec
 
 from redisjobs import RedisJobs
+from redisjobs.store.drive import drive
+from redisjobs.store.stores import BlockingStore
+from redisjobs.worker.poller import Poller
 from tests.support.real_redis import RealRedis
 
 FAR_S = 60.0
@@ -86,3 +89,22 @@ def listening(handler: logging.Handler, name: str = "") -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+def turn(app: RedisJobs) -> None:
+    """Move what is due, as a worker of ours does all the time."""
+    store = BlockingStore(app.redis)
+    drive(Poller(app.worker_parts(app.worker().settings), FAR_S).once(), store)
+    store.close()
+
+
+def failing(app: RedisJobs, name: str, **options: Any) -> list[tuple[Any, ...]]:
+    """Register a job that fails; return the list of its calls."""
+    calls: list[tuple[Any, ...]] = []
+
+    @app.job(name=name, **options)
+    def work(*args: Any) -> None:
+        calls.append(args)
+        raise ValueError("boom")
+
+    return calls

@@ -11,15 +11,12 @@ import pytest
 
 from redisjobs import RedisJobs, current_job
 from redisjobs.jobs.outcome import Snooze
-from redisjobs.store.drive import drive
-from redisjobs.store.stores import BlockingStore
 from redisjobs.wire import deadletter
-from redisjobs.worker.poller import Poller
 from tests.support.elixir import EXQ_JOB, EXQ_RETRY, VERK_JOB, CrashError, ExqNode
 from tests.support.eventually import eventually
 from tests.support.real_redis import RealRedis
 from tests.worker import exq_jobs
-from tests.worker.runs import FAR_S, work_off
+from tests.worker.runs import failing, turn, work_off
 
 pytestmark = pytest.mark.quick
 
@@ -43,25 +40,6 @@ def app(redis: RealRedis) -> Iterator[RedisJobs]:
 @pytest.fixture
 def exq(redis: RealRedis) -> ExqNode:
     return ExqNode(redis.client)
-
-
-def turn(app: RedisJobs) -> None:
-    """Move what is due, as a worker of ours does all the time."""
-    store = BlockingStore(app.redis)
-    drive(Poller(app.worker_parts(app.worker().settings), FAR_S).once(), store)
-    store.close()
-
-
-def failing(app: RedisJobs, name: str = "My::Worker", **options: Any) -> list[tuple[Any, ...]]:
-    """Register a job that fails; return the list of its calls."""
-    calls: list[tuple[Any, ...]] = []
-
-    @app.job(name=name, **options)
-    def work(*args: Any) -> None:
-        calls.append(args)
-        raise ValueError("boom")
-
-    return calls
 
 
 # -- from us to Exq -------------------------------------------------------------------------------------------------
@@ -108,7 +86,7 @@ def test_what_we_schedule_exq_moves_and_runs(app: RedisJobs, exq: ExqNode, redis
 
 
 def test_exq_counts_on_from_our_failures(app: RedisJobs, exq: ExqNode, redis: RealRedis) -> None:
-    failing(app)
+    failing(app, "My::Worker")
     exq.enqueue(retry=2)
 
     work_off(app)
@@ -147,7 +125,7 @@ def test_we_count_on_from_the_failures_of_exq_and_keep_its_unique_lock(
     app: RedisJobs, exq: ExqNode, redis: RealRedis
 ) -> None:
     unique = {"unique_for": 60, "unique_until": "success", "unique_token": "t", "unlocks_at": 1714570200.5}
-    calls = failing(app)
+    calls = failing(app, "My::Worker")
     exq.enqueue(**{**EXQ_RETRY, **unique, "retry": 2, "retry_count": 1})
 
     work_off(app)
@@ -163,7 +141,7 @@ def test_we_count_on_from_the_failures_of_exq_and_keep_its_unique_lock(
 
 
 def test_a_failure_counts_as_failed_only_as_exq_counts(app: RedisJobs, exq: ExqNode, redis: RealRedis) -> None:
-    failing(app)
+    failing(app, "My::Worker")
     exq.enqueue()
 
     work_off(app)
@@ -173,7 +151,7 @@ def test_a_failure_counts_as_failed_only_as_exq_counts(app: RedisJobs, exq: ExqN
 
 
 def test_a_job_of_sidekiq_8_fails_into_an_entry_that_exqs_pages_can_show(app: RedisJobs, exq: ExqNode) -> None:
-    failing(app)
+    failing(app, "My::Worker")
     ruby = {"retry": True, "created_at": 1714566600123, "enqueued_at": 1714566600123, "tags": ["a"]}
     exq.enqueue(**ruby)
 

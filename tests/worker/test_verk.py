@@ -10,14 +10,11 @@ import pytest
 import redis as redis_py
 
 from redisjobs import RedisJobs, current_job
-from redisjobs.store.drive import drive
-from redisjobs.store.stores import BlockingStore
 from redisjobs.wire import deadletter
-from redisjobs.worker.poller import Poller
 from tests.support.builders import a_payload
 from tests.support.elixir import VERK_JOB, VERK_RETRY, VerkNode
 from tests.support.real_redis import RealRedis
-from tests.worker.runs import FAR_S, members, work_off
+from tests.worker.runs import failing, members, turn, work_off
 
 pytestmark = pytest.mark.quick
 
@@ -35,25 +32,6 @@ def app(redis: RealRedis) -> Iterator[RedisJobs]:
 @pytest.fixture
 def verk(redis: RealRedis) -> VerkNode:
     return VerkNode(redis.client)
-
-
-def turn(app: RedisJobs) -> None:
-    """Move what is due, as a worker of ours does all the time."""
-    store = BlockingStore(app.redis)
-    drive(Poller(app.worker_parts(app.worker().settings), FAR_S).once(), store)
-    store.close()
-
-
-def failing(app: RedisJobs, name: str = "ExampleWorker", **options: Any) -> list[tuple[Any, ...]]:
-    """Register a job that fails; return the list of its calls."""
-    calls: list[tuple[Any, ...]] = []
-
-    @app.job(name=name, **options)
-    def work(*args: Any) -> None:
-        calls.append(args)
-        raise ValueError("boom")
-
-    return calls
 
 
 # -- from us to Verk ------------------------------------------------------------------------------------------------
@@ -106,7 +84,7 @@ def test_what_middleware_looked_at_is_written_the_same_way(app: RedisJobs, verk:
 
 
 def test_verk_counts_on_from_our_failures(app: RedisJobs, verk: VerkNode, redis: RealRedis) -> None:
-    failing(app, backtrace=True)
+    failing(app, "ExampleWorker", backtrace=True)
     verk.enqueue(args=json.dumps(HARMED), max_retry_count=2)
 
     work_off(app)
@@ -143,7 +121,7 @@ def test_we_run_what_verk_enqueued_and_scheduled_whatever_we_write(redis: RealRe
 
 
 def test_we_count_on_from_the_failures_of_verk(app: RedisJobs, verk: VerkNode) -> None:
-    calls = failing(app)
+    calls = failing(app, "ExampleWorker")
     verk.enqueue(**{**VERK_RETRY, "max_retry_count": 1})
 
     work_off(app)
@@ -158,7 +136,7 @@ def test_where_ruby_works_too_a_failed_job_of_verk_is_one_that_its_poller_takes(
 ) -> None:
     """Sidekiq's poller loses an entry whose arguments are a text (spec: verk.md 6)."""
     app = RedisJobs(redis.url, wire="sidekiq7")
-    failing(app)
+    failing(app, "ExampleWorker")
     verk.enqueue()
     verk.schedule(int(redis.now()) + 100)
 
@@ -181,7 +159,7 @@ def test_a_due_job_of_verk_gets_a_list_where_ruby_works_too(redis: RealRedis, ve
 
 
 def test_null_fields_are_an_error_in_the_right_place(app: RedisJobs, verk: VerkNode, redis: RealRedis) -> None:
-    ran = failing(app)
+    ran = failing(app, "ExampleWorker")
     verk.enqueue(queue="default", **{"class": None})
     verk.enqueue(jid=None)
     redis.seed({"queue:default": [json.dumps({**VERK_JOB, "queue": None, "retry_count": None})]})
@@ -231,7 +209,7 @@ def test_such_bytes_come_back_whole_when_verk_fails_over_them(app: RedisJobs, ve
 
 def test_each_page_of_verk_shows_what_we_wrote(app: RedisJobs, verk: VerkNode) -> None:
     """It reads scores as integers, and none that has a fraction."""
-    failing(app, backtrace=True)
+    failing(app, "ExampleWorker", backtrace=True)
     app.push_many("ExampleWorker", [[1], [1]], delay_s=60.25)
     app.push("ExampleWorker", [2])
     app.push("ExampleWorker", [3], retry=0)

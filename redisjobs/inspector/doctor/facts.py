@@ -19,7 +19,7 @@ from redisjobs.inspector.work import Work, WorkSet
 from redisjobs.store.keys import Keys
 from redisjobs.store.ops import diagnosis, leases, queues, server
 from redisjobs.store.ops.diagnosis import Sampled, Slow
-from redisjobs.store.resque_keys import matching
+from redisjobs.store.resque_keys import ResqueKeys, matching
 from redisjobs.wire.times import Wire
 
 _PINGS = 7
@@ -207,7 +207,7 @@ def _listening(look: Look, names: Sequence[str], processes: Sequence[Process]) -
 
 def _elsewhere(look: Look, names: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    if look.keys.has_patterns:
+    if isinstance(look.keys, ResqueKeys):
         workers: list[ResqueWorker] = look.read("processes", lambda: Resque(look.access).workers, [])
         for worker in workers:
             for queue in matching(worker.queues, names) if not worker.is_ours else ():

@@ -14,6 +14,9 @@ from redisjobs.store.ops import leases
 
 CHUNK = 500
 CHUNK_BYTES = 2 * 1024 * 1024
+NEXT_END = "R"
+"""Where the next job of a queue stands, for the scripts."""
+
 HERE = ("", "")
 """No other database: both keys are in that of the connection."""
 
