@@ -59,7 +59,8 @@ class Runs:
         return Counter(int(number) for what, number, _ in self._lines() if what == wanted)
 
     def _lines(self) -> list[list[str]]:
-        return [line.split() for line in self.file.read_text("ascii").splitlines()]
+        whole, _, _ = self.file.read_text("ascii").rpartition("\n")  # the last line may be half written
+        return [line.split() for line in whole.splitlines()]
 
 
 class WorkerProcess:
