@@ -67,14 +67,22 @@ class ThreadPool(Pool):
 
     interrupts = JobInterrupted
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, name: str = "pool-") -> None:
         super().__init__()
         self._gate = threading.Event()
-        self.executor = Threads("pool-", count, self._run, self.ended.append)
+        self._name = name
+        self.executor = Threads(name, count, self._run, self.ended.append)
 
     def open(self) -> None:
         """See `Pool.open`."""
         self._gate.set()
+
+    @property
+    def alive(self) -> set[int]:
+        """Which of its threads live, by their number; a pool of another test may have its name, unless it has its own."""
+        start = f"redisjobs-{self._name}"
+        named = [thread.name for thread in threading.enumerate()]
+        return {int(name.removeprefix(start)) for name in named if name.startswith(start)}
 
     def _run(self, work: Work) -> Settlement:
         with self.inside:

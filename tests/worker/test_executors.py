@@ -143,35 +143,30 @@ def test_an_interrupt_of_nothing_does_no_harm(a_pool: A_Pool) -> None:
 # -- threads --------------------------------------------------------------------------------------------------------
 
 
-def names() -> set[str]:
-    """Return the names of the threads of these pools that live."""
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith("redisjobs-pool-")}
-
-
 def test_threads_are_started_with_the_first_work_and_no_more_than_there_is_work() -> None:
-    pool = ThreadPool(4)
-    assert names() == set()
+    pool = ThreadPool(4, name="few-")
+    assert pool.alive == set()
 
     pool.executor.submit(works(0))
-    assert names() == {"redisjobs-pool-0"}
+    assert pool.alive == {0}
     pool.executor.submit(works(1, 2))
-    assert names() == {"redisjobs-pool-0", "redisjobs-pool-1", "redisjobs-pool-2"}
+    assert pool.alive == {0, 1, 2}
     pool.executor.submit(works(*range(3, 9)))
 
-    assert len(names()) == 4
+    assert pool.alive == {0, 1, 2, 3}
     pool.end()
 
 
 def test_threads_that_are_stopped_end_after_what_they_run() -> None:
-    pool = ThreadPool(2)
+    pool = ThreadPool(2, name="stopped-")
     pool.executor.submit(works(0))
     eventually(lambda: pool.started == [0])
 
     pool.executor.stop()
-    assert len(names()) == 1
+    assert pool.alive == {0}
     pool.open()
 
-    eventually(lambda: names() == set())
+    eventually(lambda: pool.alive == set())
     assert pool.numbers == [0]
 
 
