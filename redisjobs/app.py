@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack, over
 
 from redisjobs import config, events
 from redisjobs.app_config import AppSettings, app_config, shard_config
+from redisjobs.app_looking import LookingDoors
 from redisjobs.app_rails import RailsDoors
 from redisjobs.app_testing import DoorsForTests
 from redisjobs.client import Client, ClientConfig, Push
@@ -34,16 +35,12 @@ from redisjobs.store.stores import AsyncStore, BlockingStore
 if TYPE_CHECKING:
     import pathlib
 
-    from redisjobs import inspector
-    from redisjobs.inspector import doctor as doctors
     from redisjobs.store import embedded
     from redisjobs.worker import origin as origins
     from redisjobs.worker import wiring
     from redisjobs.worker import worker as workers
 else:
     pathlib = LazyModule("pathlib")
-    inspector = LazyModule("redisjobs.inspector")
-    doctors = LazyModule("redisjobs.inspector.doctor")
     wiring = LazyModule("redisjobs.worker.wiring")
     workers = LazyModule("redisjobs.worker.worker")
 
@@ -53,7 +50,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 EventName = Literal["startup", "quiet", "shutdown", "heartbeat", "death", "error"]
 
 
-class RedisJobs(RailsDoors, DoorsForTests):
+class RedisJobs(LookingDoors, RailsDoors, DoorsForTests):
     """An app: the jobs that share one Redis.
 
     `url` is `redis://`, `rediss://`, `unix://` or, of sentinels, `redis+sentinel://`; without one `REDISJOBS_URL`, then
@@ -234,60 +231,6 @@ class RedisJobs(RailsDoors, DoorsForTests):
 
         return register
 
-    # -- looking ------------------------------------------------------------------------------------------------
-
-    @property
-    def stats(self) -> inspector.Stats:
-        """The counters and sizes as of now."""
-        return inspector.Stats(self._access)
-
-    def queue(self, name: str = "default") -> inspector.Queue:
-        """One queue, to look into or to clear."""
-        return inspector.Queue(self._access, name)
-
-    @property
-    def queues(self) -> list[inspector.Queue]:
-        """All queues that jobs were ever pushed to and that were not cleared since."""
-        return inspector.all_queues(self._access)
-
-    @property
-    def retries(self) -> inspector.RetrySet:
-        """The failed jobs that wait for their next run."""
-        return inspector.RetrySet(self._access)
-
-    @property
-    def scheduled(self) -> inspector.ScheduledSet:
-        """The jobs that wait for their moment."""
-        return inspector.ScheduledSet(self._access)
-
-    @property
-    def dead(self) -> inspector.DeadSet:
-        """The jobs that were given up."""
-        return inspector.DeadSet(self._access)
-
-    @property
-    def resque(self) -> inspector.Resque:
-        """What only Resque has, of an app with that dialect: its failed list, and more."""
-        return inspector.Resque(self._access)
-
-    @property
-    def processes(self) -> inspector.ProcessSet:
-        """The worker processes that live, Ruby's too."""
-        return inspector.ProcessSet(self._access)
-
-    def orphans(self, peer: Literal["exq", "verk"]) -> inspector.Orphans:
-        """What nodes of Exq or Verk hold, to give it back to its queues when they died."""
-        return inspector.Orphans(self._access, peer)
-
-    @property
-    def running(self) -> inspector.WorkSet:
-        """What the workers run at this moment, Ruby's too; as of their last heartbeats."""
-        return inspector.WorkSet(self._access)
-
-    def doctor(self) -> doctors.Report:
-        """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
-        return doctors.examine(self._access)
-
     # -- parts --------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -346,10 +289,6 @@ class RedisJobs(RailsDoors, DoorsForTests):
         for app in (self, *self._shards.values()):
             if "astore" in app.__dict__:
                 await app.astore.close()
-
-    @cached_property
-    def _access(self) -> inspector.Access:
-        return inspector.Access(self.store.impatient(), self.keys, self.config.dead, self.config.wire)
 
     def _fields(self, options: Mapping[str, Any]) -> dict[str, Any]:
         return self._defaults.for_call(options).push_fields()

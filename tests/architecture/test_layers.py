@@ -15,8 +15,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "contrib": (PACKAGE,),
     "testing": (PACKAGE, "clock"),
     PACKAGE: ("app",),  # __init__.py: the public names
-    "app": ("inspector", "worker", "plugins", "app_rails", "app_testing"),  # the front door: it joins the parts
-    "app_rails": ("client", "app_config"),  # a side door of it
+    "app": ("worker", "plugins", "app_looking", "app_rails", "app_testing"),  # the front door: it joins the parts
+    "app_looking": ("inspector", "app_config"),  # a side door of it
+    "app_rails": ("client", "app_config"),  # another
     "app_testing": ("worker",),  # another
     "active_job": ("middleware",),  # public names that only those need who talk to Rails
     "worker": ("client", "service"),

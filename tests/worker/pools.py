@@ -79,7 +79,7 @@ class ThreadPool(Pool):
 
     @property
     def alive(self) -> set[int]:
-        """Which of its threads live, by their number; a pool of another test may have its name, unless it has its own."""
+        """Which of its threads live, by number; give it a name of its own, another test's may still be leaving."""
         start = f"redisjobs-{self._name}"
         named = [thread.name for thread in threading.enumerate()]
         return {int(name.removeprefix(start)) for name in named if name.startswith(start)}
