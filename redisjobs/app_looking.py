@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from redisjobs.app_config import AppConfig
+from redisjobs.jobs.registry import Registry
 from redisjobs.lazy import LazyModule
 from redisjobs.store.keys import Keys
 from redisjobs.store.stores import BlockingStore
 
 if TYPE_CHECKING:
+    import re
+
     from redisjobs import inspector
     from redisjobs.inspector import doctor as doctors
+    from redisjobs.inspector import redact
 else:
+    redact = LazyModule("redisjobs.inspector.redact")
     inspector = LazyModule("redisjobs.inspector")
     doctors = LazyModule("redisjobs.inspector.doctor")
 
@@ -23,6 +29,7 @@ class LookingDoors:
 
     config: AppConfig
     keys: Keys
+    registry: Registry
 
     @cached_property
     def store(self) -> BlockingStore:
@@ -80,6 +87,14 @@ class LookingDoors:
     def doctor(self) -> doctors.Report:
         """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
         return doctors.examine(self._access)
+
+    def redaction(self, patterns: Iterable[str | re.Pattern[str]] = ()) -> redact.Redaction:
+        """What pages may show: what matches `patterns`, and what jobs of this app declare `sensitive`, is hidden.
+
+        Raises:
+            ConfigError: one of the patterns is no regular expression.
+        """
+        return redact.Redaction(patterns, {job.name: job.sensitive for job in self.registry if job.opts.sensitive})
 
     @cached_property
     def _access(self) -> inspector.Access:
