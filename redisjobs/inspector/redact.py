@@ -44,7 +44,7 @@ _WORDS = (
 
 _NAMED = re.compile(
     rf"((?:{'|'.join(_WORDS)})[\w-]{{0,40}}\\?[\"']?\s{{0,3}}(?:=>|[:=])\s{{0,3}})"  # the key and what follows it
-    r"(\[hidden\]|\"(?:[^\"\\]|\\.)*(?:\"|$)|'(?:[^'\\]|\\.)*(?:'|$)|(?:(?:bearer|basic)\s{1,3})?[^\s,;&})\]]+)",
+    r"(\[hidden\]|\"(?:[^\"\\]++|\\.)*+(?:\"|$)|'(?:[^'\\]++|\\.)*+(?:'|$)|(?:(?:bearer|basic)\s{1,3})?[^\s,;&})\]]+)",
     re.IGNORECASE | re.DOTALL,
 )
 _SHORTEST = 4  # a text that is shorter stands in a message by chance
@@ -124,9 +124,9 @@ class Redaction:
         lowered = text.lower()  # to see that is many times as fast as to look for the expression
         return _NAMED.sub(rf"\1{HIDDEN}", text) if any(word in lowered for word in _WORDS) else text
 
-    def matches(self, text: str) -> bool:
-        """Tell whether one of the patterns is found in a text."""
-        return any(pattern.search(text) for pattern in self._patterns)
+    def matches(self, value: str | float) -> bool:
+        """Tell whether one of the patterns is found in a text or a number."""
+        return any(pattern.search(str(value)) for pattern in self._patterns)
 
     def enveloped(self, members: Mapping[str, Any]) -> dict[str, Any]:
         """Return new values for the fields of an envelope around bytes that are no job."""
@@ -222,7 +222,7 @@ class _Cover:
             return [self._walk(item) for item in value]
         if value is None or isinstance(value, bool):
             return value
-        if self._rules.matches(str(value)):
+        if self._rules.matches(value):
             return self._hide(value)
         return self._rules.text(value) if isinstance(value, str) else value
 
