@@ -75,6 +75,11 @@ class LookingDoors:
         """The worker processes that live, Ruby's too."""
         return inspector.ProcessSet(self._access)
 
+    @property
+    def fleet(self) -> inspector.Fleet:
+        """The worker processes with what they run and hold, in one look."""
+        return inspector.Fleet(self._access)
+
     def orphans(self, peer: Literal["exq", "verk"]) -> inspector.Orphans:
         """What nodes of Exq or Verk hold, to give it back to its queues when they died."""
         return inspector.Orphans(self._access, peer)

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from redisjobs.config import CapsuleConfig, WorkerConfig
+from redisjobs.config import CapsuleConfig, DeadSetConfig, WorkerConfig
 from redisjobs.errors import RedisJobsError
 from redisjobs.inspector import Access, Process, ProcessSet, WorkSet
+from redisjobs.store.keys import Keys
+from redisjobs.store.op import command
+from redisjobs.store.stores import BlockingStore
 from redisjobs.worker.heartbeat import process_info
 from tests.support.builders import a_payload
 from tests.support.real_redis import RealRedis
@@ -164,6 +167,73 @@ def test_what_every_generation_runs_is_read(redis: RealRedis, access: Access) ->
     assert (found.queue, found.name, found.args) == ("low", "Mail", [1])
     assert works.find("none") is None
     assert works.size == len(works) == 3
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "cancellable"),
+    [
+        ("redisjobs 1.2", None, True),
+        ("8.1.7", None, False),
+        ("8.1.7", {"c": "5", "ex": "1", "rt": "0.5"}, True),
+        ("7.3.3", {"c": "5"}, True),
+        ("7.3.2", {"c": "5"}, False),
+        ("8.1.7", {"ex": "1"}, False),
+        ("8.1.7", "text", False),
+        ("", {"c": "5"}, False),
+        ("9" * 5_000, {"c": "5"}, True),
+    ],
+)
+def test_what_can_be_cancelled_is_known_and_the_rest_says_why_not(
+    redis: RealRedis, access: Access, version: str, state: Any, cancellable: bool
+) -> None:
+    seed(redis, "h:1:a", {"version": version})
+    redis.seed({"h:1:a:work": {"t1": json.dumps({"queue": "q", "payload": a_payload(jid="j1").decode(), "run_at": 1})}})
+    if state is not None:
+        redis.seed({"it-j1": state})
+
+    (work,) = WorkSet(access)
+
+    assert (work.cancellable, work.version) == (cancellable, version)
+    if not cancellable:
+        with pytest.raises(RedisJobsError, match="j1 cannot be cancelled where it runs"):
+            work.cancel()
+        assert redis.value("it-j1") == state
+        return
+    work.cancel()
+    if version.startswith("redisjobs"):
+        assert redis.value("h:1:a-cancels") == ['["t1","j1"]']
+    else:
+        assert {**redis.value("it-j1"), "cancelled": ""} == {**state, "cancelled": ""}
+        assert int(redis.value("it-j1")["cancelled"]) == pytest.approx(redis.now(), abs=30)
+
+
+def test_who_may_not_read_how_far_jobs_are_sees_what_runs(redis: RealRedis) -> None:
+    """The rights of a user may be older than this."""
+    seed(redis, "h:1:a", {"version": "8.1.7"})
+    redis.seed({"h:1:a:work": {"t1": json.dumps({"queue": "q", "payload": a_payload(jid="j1").decode(), "run_at": 1})}})
+    redis.client.execute_command("ACL", "SETUSER", "limited", "on", "nopass", "~processes", "~*:*:*", "+@all")
+    store = BlockingStore(redis.config)
+    store.run(command("AUTH", "limited", "x"))
+
+    (work,) = WorkSet(Access(store, Keys(), DeadSetConfig(), "sidekiq8"))
+
+    assert (work.jid, work.cancellable) == ("j1", False)
+    store.close()
+    redis.client.execute_command("ACL", "DELUSER", "limited")
+
+
+def test_capsules_are_told_by_those_who_have_some(redis: RealRedis, access: Access) -> None:
+    seed(redis, "h:1:a", {"capsules": {**CAPSULES, "odd": [], "empty": {"weights": 3, "concurrency": "x"}}})
+    seed(redis, "h:2:b", {"capsules": 3})
+
+    told, silent = ProcessSet(access)
+
+    assert told.capsules == [
+        ("default", 5, "weighted", ("default", "low")),
+        ("single", 2, "strict", ("low",)),
+        ("empty", 0, "", ()),
+    ]
+    assert silent.capsules == []
 
 
 def test_what_cannot_be_read_is_passed_over_or_shown_as_it_is(redis: RealRedis, access: Access) -> None:
