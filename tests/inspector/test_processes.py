@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.support.real_redis import RealRedis
 
 pytestmark = pytest.mark.quick
 
+GOLDEN = Path(__file__).parents[1] / "interop" / "golden"
 BASE: dict[str, Any] = {
     "hostname": "app-1",
     "started_at": 1732406390.5,
@@ -220,6 +222,33 @@ def test_who_may_not_read_how_far_jobs_are_sees_what_runs(redis: RealRedis) -> N
     assert (work.jid, work.cancellable) == ("j1", False)
     store.close()
     redis.client.execute_command("ACL", "DELUSER", "limited")
+
+
+@pytest.mark.parametrize("version", ["6.4.1", "7.3.2", "8.1.7"])
+def test_what_real_rubies_wrote_is_read_to_the_last_field(redis: RealRedis, access: Access, version: str) -> None:
+    recorded = json.loads((GOLDEN / f"sidekiq-{version}-process.json").read_text("utf-8"))
+    told = json.loads(recorded["hash"]["info"])
+    redis.seed(
+        {"processes": {recorded["key"]}, recorded["key"]: recorded["hash"], recorded["work_key"]: recorded["work"]}
+    )
+
+    [process], [work] = ProcessSet(access), WorkSet(access)
+
+    assert (process.identity, process.hostname, process.pid) == (recorded["key"], told["hostname"], told["pid"])
+    assert (process.tag, process.labels, process.queues) == ("shop", (), ("default", "low"))
+    assert (process.concurrency, process.busy, process.quieted, process.embedded) == (3, 1, False, False)
+    assert process.version == told.get("version", "")
+    assert (process.language, process.generation) == ("Ruby", int(version[0]))
+    assert process.started_at == told["started_at"]
+    assert process.beat_at == float(recorded["hash"]["beat"])
+    assert (process.rss_kb, process.rtt_us) == (int(recorded["hash"]["rss"]), int(recorded["hash"]["rtt_us"]))
+    assert process.capsules == ([("default", 3, "weighted", ("default", "low"))] if version == "8.1.7" else [])
+    assert (work.thread, work.name, work.args, work.queue) == (
+        next(iter(recorded["work"])),
+        "Interop::Hold",
+        [1],
+        "default",
+    )
 
 
 def test_capsules_are_told_by_those_who_have_some(redis: RealRedis, access: Access) -> None:
