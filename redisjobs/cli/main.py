@@ -15,10 +15,10 @@ import click
 
 from redisjobs import config
 from redisjobs.cli.groups import LazyGroup
-from redisjobs.cli.output import printable
 from redisjobs.cli.session import Session, root_options
 from redisjobs.errors import AppNotFoundError, ConfigError, OptionError, RedisJobsError
 from redisjobs.version import __version__
+from redisjobs.wording import printable
 
 COMMANDS = {
     "worker": ("redisjobs.cli.worker:worker", "Run the jobs of an app."),
