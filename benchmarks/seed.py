@@ -18,6 +18,8 @@ from typing import Any
 import msgspec
 import redis
 
+from redisjobs.version import __version__
+
 CHUNK = 1_000
 QUEUE = "default"
 QUEUES = ("critical", QUEUE, "mailers", "reports", "search")
@@ -125,7 +127,7 @@ def failed(number: int, now: float, place: str = "retry") -> bytes:
 
 
 def process(client: redis.Redis, number: int, now: float) -> None:
-    """Register the nth process, which runs 5 of the 10 jobs that it may; every other is one of ours."""
+    """Register the nth process, which runs 5 of the 10 jobs that it may; every other is ours, and holds one more."""
     host, ours = f"worker-{number // 4 + 1}", number % 2 == 0
     identity = f"{host}:{1000 + number}:{number:012x}"
     info = {
@@ -138,7 +140,7 @@ def process(client: redis.Redis, number: int, now: float) -> None:
         "weights": [dict.fromkeys(QUEUES[: number % 5 + 1], 0)],
         "labels": ["python", "spot"] if ours else ["rails"],
         "identity": identity,
-        "version": "redisjobs 0.4.0" if ours else "8.1.7",
+        "version": f"redisjobs {__version__}" if ours else "8.1.7",
         "embedded": False,
     }
     quiet = "true" if number % 11 == 4 else "false"
@@ -161,6 +163,11 @@ def process(client: redis.Redis, number: int, now: float) -> None:
         pipe.sadd("processes", identity)
         pipe.hset(identity, mapping={"info": msgspec.json.encode(info), **beat})
         pipe.hset(f"{identity}:work", mapping=work)
+        if ours:
+            pipe.sadd("lease-queues", QUEUE)
+            pipe.hset(f"lease-owners:{{queue:{QUEUE}}}", identity, 10)
+            ahead = job(7 * number + 5, now, place="work")
+            pipe.lpush(f"lease:{{queue:{QUEUE}}}:{identity}", job(7 * number + 1, now, place="work"), ahead)
         pipe.expire(identity, LIFETIME_S)
         pipe.expire(f"{identity}:work", LIFETIME_S)
         pipe.execute()
