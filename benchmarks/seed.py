@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -23,6 +24,8 @@ from redisjobs.version import __version__
 CHUNK = 1_000
 QUEUE = "default"
 QUEUES = ("critical", QUEUE, "mailers", "reports", "search")
+WAITED_S = {"critical": 0.9, QUEUE: 95.0, "mailers": 12.0, "reports": 840.0, "search": 31.0}
+"""For how long the oldest job of each queue has waited."""
 CLASSES = (
     *("Mail::Welcome", "Mail::Receipt", "Orders::Capture", "Orders::Refund", "Search::Index", "Search::Prune"),
     *("Reports::Daily", "Reports::Export", "Images::Resize", "Webhooks::Deliver"),
@@ -68,6 +71,24 @@ QUICK = Sizes(queue=50_000, others=50, retry=5_000, dead=1_000, scheduled=1_000,
 SHOP = Sizes(queue=1_873, others=41, retry=312, dead=146, scheduled=204, processes=5, minutes=480, days=365)
 """What fits a picture."""
 
+PAGES = {
+    "dashboard": "/",
+    "queues": "/queues",
+    "queue": f"/queue?name={QUEUE}",
+    "queue-deep": f"/queue?name={QUEUE}&start=500000",
+    "queue-search": f"/queue?name={QUEUE}&class=Orders::Refund&q=c97",
+    "busy": "/busy",
+    "retries": "/retries",
+    "retries-search": "/retries?error=Deadlocked&q=c97",
+    "scheduled": "/scheduled",
+    "dead": "/dead",
+    "dead-deep": "/dead?start=5000",
+    "job": f"/jobs/1{0:023x}",
+    "metrics": "/metrics",
+    "tasks": "/tasks",
+}
+"""The web UI's pages over the crowd, by what reports and pictures call them."""
+
 
 def crowd(client: redis.Redis, sizes: Sizes) -> None:
     """Write all of it into an empty database. A million jobs take some 15 s."""
@@ -89,9 +110,9 @@ def jid(number: int, place: str = "") -> str:
     return f"{PLACES.index(place):x}{number:023x}"
 
 
-def job(number: int, now: float, *, queue: str = QUEUE, place: str = "", **more: Any) -> bytes:
-    """Return the nth job's payload; later numbers are younger."""
-    created_ms = int((now - 900) * 1000) + min(number, 890_000)
+def job(number: int, at: float, *, queue: str = QUEUE, place: str = "", **more: Any) -> bytes:
+    """Return the nth job's payload; it was enqueued at that moment."""
+    created_ms = int(at * 1000)
     fields = {
         "retry": True,
         "queue": queue,
@@ -123,7 +144,7 @@ def failed(number: int, now: float, place: str = "retry") -> bytes:
     if number % 7 == 0:
         lines = [line.format(number % 300) for line in LINES]
         more["error_backtrace"] = base64.b64encode(zlib.compress(msgspec.json.encode(lines))).decode()
-    return job(number, now, queue=QUEUES[number % 5], place=place, **more)
+    return job(number, at_ms / 1000 - 90, queue=QUEUES[number % 5], place=place, **more)
 
 
 def process(client: redis.Redis, number: int, now: float) -> None:
@@ -176,12 +197,11 @@ def process(client: redis.Redis, number: int, now: float) -> None:
 def _queues(client: redis.Redis, sizes: Sizes, now: float) -> None:
     client.sadd("queues", *QUEUES)
     client.sadd("paused", "reports")
-    for queue in QUEUES:
+    for queue, waited_s in WAITED_S.items():
         count = sizes.queue if queue == QUEUE else sizes.others
-        for start in range(0, count, CHUNK):
-            client.lpush(
-                f"queue:{queue}", *(job(at, now, queue=queue) for at in range(start, min(start + CHUNK, count)))
-            )
+        moments = ((number, now - waited_s * (1 - number / count)) for number in range(count))
+        for _ in range(0, count, CHUNK):
+            client.lpush(f"queue:{queue}", *(job(number, at, queue=queue) for number, at in islice(moments, CHUNK)))
 
 
 def _zset(client: redis.Redis, key: str, entries: Iterator[tuple[bytes, float]]) -> None:

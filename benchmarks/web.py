@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -20,13 +21,6 @@ from benchmarks import seed
 from benchmarks.report import alone
 from benchmarks.runs import Case, Figure, Group, Run, Settings, in_turns
 from benchmarks.support import BenchmarkError, PrivateRedis, free_port, private_redis, running, wait_until, worker_log
-
-PAGES = {
-    "dashboard": "/",
-    "queue, first page": f"/queues/{seed.QUEUE}",
-    "dead": "/dead",
-}
-"""What is asked for, by what the report calls it."""
 
 FIGURES = (
     Figure("median_ms", "ms median", ".1f"),
@@ -89,7 +83,8 @@ def site(settings: Settings) -> Iterator[tuple[PrivateRedis, int]]:
         server.client.config_set("slowlog-max-len", 100_000)
         seed.crowd(server.client, seed.QUICK if settings.quick else seed.FULL)
         port = free_port()
-        with running([sys.executable, "-m", "benchmarks.web_server", str(port)], server) as process:
+        command = [str(Path(sys.executable).with_name("redisjobs")), "web", "--bind", f"127.0.0.1:{port}"]
+        with running(command, server) as process:
             wait_until(lambda: _answers(port), "the web UI to answer", process, worker_log(server))
             yield server, port
 
@@ -104,12 +99,12 @@ def measure(settings: Settings) -> list[Group]:
         f"scheduled, {sizes.processes} processes; {REQUESTS} requests a round, one after the other, from this machine"
     )
     with site(settings) as (server, port):
-        cases = [Case(name, "ours", partial(look, server, port, path)) for name, path in PAGES.items()]
+        cases = [Case(name, "ours", partial(look, server, port, path)) for name, path in seed.PAGES.items()]
         groups = in_turns(cases, FIGURES, settings)
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
-            for name, path in PAGES.items():
+            for name, path in seed.PAGES.items():
                 ms, text = max(commands(server, connection, path), default=(0.0, "none"))
-                settings.note(f"{name} ({path}): its slowest command, seen once more, was `{text}`, {ms:.2f} ms")
+                settings.note(f"{name} (`{path}`): its slowest command, seen once more, was `{text}`, {ms:.2f} ms")
     return groups
 
 

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from benchmarks.stand_in import web
-from redisjobs import RedisJobs
 from tests.support.browser import MissingError, Site, Visitor, chromium
 
 
@@ -47,9 +45,3 @@ def serve() -> Iterator[Callable[[Any], Site]]:
     yield start
     for site in sites:
         site.close()
-
-
-@pytest.fixture
-def site(app: RedisJobs, serve: Callable[[Any], Site]) -> Site:
-    """The web UI of `app`."""
-    return serve(web(app))

@@ -13,7 +13,6 @@ from starlette.routing import Route
 
 from tests.support import hostile
 from tests.support.browser import NARROW, Site, Visitor, axe, overflow_px
-from tests.support.real_redis import RealRedis
 
 pytestmark = pytest.mark.browser
 
@@ -85,16 +84,3 @@ def test_a_page_that_is_too_wide_is_measured(visitor: Visitor, serve: Callable[[
     page = visitor.page(serve(pages("<pre>" + "W" * 500)).url, width=NARROW)
 
     assert overflow_px(page) > 1_000
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("path", ["/", "/queues/hostile", "/dead"])
-def test_pages_full_of_hostile_texts_run_nothing_and_complain_of_nothing(
-    visitor: Visitor, site: Site, redis: RealRedis, path: str, dark: bool
-) -> None:
-    hostile.seed(redis)
-
-    page = visitor.page(site.url + path, width=NARROW, dark=dark)
-
-    assert axe(page) == []
-    assert overflow_px(page) == 0

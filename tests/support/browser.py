@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ SETUP = Path(__file__).parents[2] / "scripts" / "browser-setup"
 WIDE, NARROW = 1280, 390
 """Widths in pixels: a desk, and a hand."""
 HEIGHTS = {WIDE: 800, NARROW: 844}
+EXCUSE_S = 30.0
+"""How long an expected complaint may take to come."""
 
 _WATCH = """
 document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI, sourceFile, lineNumber }) =>
@@ -81,14 +84,19 @@ class Visitor:
         return page
 
     def excuse(self, text: str) -> None:
-        """Forget the complaints that contain a text, of which there must be one: the test wanted it."""
+        """Wait for a complaint that contains a text, and forget all that do: the test wanted it."""
+        deadline = time.monotonic() + EXCUSE_S
+        while not any(text in line for line in self.complaints) and time.monotonic() < deadline:
+            self._contexts[-1].pages[-1].wait_for_timeout(20)  # lets the browser speak
         kept = [line for line in self.complaints if text not in line]
         assert len(kept) < len(self.complaints), f"nobody complained of {text!r}, only: {self.complaints}"
         self.complaints = kept
 
     def leave(self) -> None:
-        """Close all pages."""
+        """Close all pages, after their last word."""
         for context in self._contexts:
+            for page in context.pages:
+                page.evaluate("0")
             context.close()
 
     def _listen(self, page: Page) -> None:

@@ -12,14 +12,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.stand_in import web
+from benchmarks.seed import PAGES
 from redisjobs import RedisJobs
 from tests.support import lively
 from tests.support.browser import NARROW, WIDE, Site, Visitor, chromium
 from tests.support.real_redis import RealRedis
-
-PAGES = {"dashboard": "/", "queue": "/queues/default", "dead": "/dead"}
-"""What is taken, by the name of its files."""
 
 LOOKS = {"light": (WIDE, False), "dark": (WIDE, True), "narrow": (NARROW, False)}
 MAX_BYTES = 150_000
@@ -64,7 +61,7 @@ def main() -> int:
     with RealRedis() as redis:
         lively.seed(redis)
         app = RedisJobs(redis.url)
-        site = Site(web(app))
+        site = Site(app.web())
         complaints = take(site, args.to, args.names or list(PAGES))
         site.close()
         app.close()
