@@ -10,9 +10,10 @@ import click
 
 from redisjobs import clock
 from redisjobs.cli.entries import arguments, entry_json, fault, raw_option, show_entry, what
-from redisjobs.cli.output import cut, date, echo, echo_json, moment, number, pairs, printable, table
+from redisjobs.cli.output import echo, echo_json, pairs, table
 from redisjobs.cli.session import Session, shared_options
 from redisjobs.lazy import LazyModule
+from redisjobs.wording import cut, date, moment, number, printable
 
 if TYPE_CHECKING:
     from redisjobs.inspector import query as queries
@@ -49,20 +50,23 @@ budget_option = click.option(
 @click.option("--since", metavar="WHEN", help="Only from then on: 2h (ago), 2026-01-31, Unix seconds.")
 @click.option("--until", metavar="WHEN", help="Only up to then.")
 @click.option("--where", metavar="TERMS", help="Only what fits terms such as class=Mail and error!~timeout.")
-@click.option("--in", "place", type=click.Choice(list(_PLACES)), default="all", show_default=True, help="Where to look.")
-@click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=25, show_default=True, help="Show so many at most.")
+@click.option(
+    "--in", "place", type=click.Choice(list(_PLACES)), default="all", show_default=True, help="Where to look."
+)
+@click.option(
+    "-n", "--limit", type=click.IntRange(1, 10_000), default=25, show_default=True, help="Show so many at most."
+)
 @click.option("--after", metavar="CURSOR", default="", help="Go on where an earlier look ended.")
 @budget_option
 @shared_options
 @click.pass_obj
 def find(session: Session, /, place: str, limit: int, budget: float, after: str, **asked: str | None) -> None:
-    """Find jobs in queues, sets and workers: those with TEXT anywhere in them, whatever its case, and all that is asked.
+    """Find jobs in queues, sets and workers: with TEXT in them, whatever its case, and all else that is asked for.
 
     Looks at everything from the beginning, until there are enough or the time is up; then it says how to go on.
     """
     query = queries.Query.of({("q" if name == "text" else name): value for name, value in asked.items() if value})
-    found = search.find(
-        session.app.access,
+    found = session.app.find(
         query,
         places=_PLACES[place] or search.PLACES,
         limit=limit,
@@ -89,9 +93,13 @@ def find(session: Session, /, place: str, limit: int, budget: float, after: str,
 @click.pass_obj
 def job(session: Session, /, jid: str, hint: str, raw: bool, budget: float) -> None:
     """Show a job wherever it is now: in a queue or set, running, or held by a worker. Exits 1 if it is nowhere."""
-    found = search.locate(session.app.access, jid, hint=hint, budget_s=budget)
+    found = session.app.locate(jid, hint=hint, budget_s=budget)
     if found.entry is None:
-        why = f"not found in {budget:g} s, and not all was looked at: give a longer --budget" if found.partial else "nowhere"
+        why = (
+            f"not found in {budget:g} s, and not all was looked at: give a longer --budget"
+            if found.partial
+            else "nowhere"
+        )
         raise click.ClickException(f"{why}: {jid}")
     steps = timelines.timeline(found.entry, found.place, run_at=found.run_at)
     if session.as_json and not raw:
@@ -129,5 +137,7 @@ def _listing(located: Sequence[search.Located]) -> str:
         if one.entry is not None:
             when = moment(one.run_at if one.run_at is not None else queries.entry_time(one.entry), now)
             error = cut(printable(fault(one.entry)), 60)
-            rows.append([one.place, when, *what(one.entry), cut(printable(one.entry.queue), 30), error, arguments(one.entry)])
+            rows.append(
+                [one.place, when, *what(one.entry), cut(printable(one.entry.queue), 30), error, arguments(one.entry)]
+            )
     return table(["PLACE", "WHEN", "JOB", "JID", "QUEUE", "ERROR", "ARGS"], rows)
