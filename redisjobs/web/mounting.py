@@ -52,7 +52,7 @@ class WsgiBelow:
 
 def as_wsgi(app: ASGIApp) -> Callable[..., Iterable[bytes]]:
     """Return an ASGI app as a WSGI one, run on a loop in a thread of its own."""
-    return ASGIMiddleware(app)  # type: ignore[no-any-return, arg-type]
+    return ASGIMiddleware(app)  # type: ignore[arg-type]
 
 
 def checked(path: str) -> str:
