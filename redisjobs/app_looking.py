@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from redisjobs.app_config import AppConfig
 from redisjobs.jobs.registry import Registry
@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     import re
 
     from redisjobs import inspector
+    from redisjobs import web as webs
     from redisjobs.inspector import doctor as doctors
+    from redisjobs.inspector import query as queries
     from redisjobs.inspector import redact
+    from redisjobs.inspector import search as searches
 else:
-    redact = LazyModule("redisjobs.inspector.redact")
+    webs = LazyModule("redisjobs.web")
     inspector = LazyModule("redisjobs.inspector")
     doctors = LazyModule("redisjobs.inspector.doctor")
+    redact = LazyModule("redisjobs.inspector.redact")
+    searches = LazyModule("redisjobs.inspector.search")
 
 
 class LookingDoors:
@@ -89,9 +94,21 @@ class LookingDoors:
         """What the workers run at this moment, Ruby's too; as of their last heartbeats."""
         return inspector.WorkSet(self._access)
 
+    def find(self, query: queries.Query, **bounds: Any) -> searches.Everywhere:
+        """Find the jobs that match, wherever they are: see `redisjobs.inspector.search.find`."""
+        return searches.find(self._access, query, **bounds)
+
+    def locate(self, jid: str, *, hint: str = "", budget_s: float = 0.3) -> searches.Located:
+        """Find a job wherever it is: see `redisjobs.inspector.search.locate`."""
+        return searches.locate(self._access, jid, hint=hint, budget_s=budget_s)
+
     def doctor(self) -> doctors.Report:
         """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
         return doctors.examine(self._access)
+
+    def web(self, **settings: Any) -> webs.Web:
+        """Return the web UI as an ASGI app, to serve or to mount: see `redisjobs.web.Settings`; extra `web`."""
+        return webs.Web(self._access, webs.Settings(**settings))
 
     def redaction(self, patterns: Iterable[str | re.Pattern[str]] = ()) -> redact.Redaction:
         """What pages may show: what matches `patterns`, and what jobs of this app declare `sensitive`, is hidden.

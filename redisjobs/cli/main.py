@@ -15,10 +15,10 @@ import click
 
 from redisjobs import config
 from redisjobs.cli.groups import LazyGroup
-from redisjobs.cli.output import printable
 from redisjobs.cli.session import Session, root_options
-from redisjobs.errors import AppNotFoundError, ConfigError, OptionError, RedisJobsError
+from redisjobs.errors import AppNotFoundError, ConfigError, OptionError, QueryError, RedisJobsError
 from redisjobs.version import __version__
+from redisjobs.wording import printable
 
 COMMANDS = {
     "worker": ("redisjobs.cli.worker:worker", "Run the jobs of an app."),
@@ -30,12 +30,15 @@ COMMANDS = {
     "retries": ("redisjobs.cli.sets:retries", "Failed jobs that wait for their next run."),
     "scheduled": ("redisjobs.cli.sets:scheduled", "Jobs that wait for their moment."),
     "dead": ("redisjobs.cli.sets:dead", "Jobs that were given up, and bytes that never were a job."),
+    "find": ("redisjobs.cli.find:find", "Find jobs in queues, sets and workers."),
+    "job": ("redisjobs.cli.find:job", "Show a job wherever it is now."),
     "doctor": (
         "redisjobs.cli.doctor:doctor",
         "Look for what is wrong with Redis, the queues and the workers, and say what to do.",
     ),
     "move": ("redisjobs.cli.move:move", "Move queues and sets to another namespace, database or server."),
     "failed": ("redisjobs.cli.failed:failed", "Failures of Resque's jobs."),
+    "web": ("redisjobs.cli.web:web", "Serve the web UI."),
     "quiet": ("redisjobs.cli.signals:quiet", "Have workers take no more jobs."),
     "stop": ("redisjobs.cli.signals:stop", "Have workers end."),
     "cancel": ("redisjobs.cli.cancel:cancel", "End jobs that run, and put them into the dead set."),
@@ -92,7 +95,7 @@ def run(args: Sequence[str] | None = None) -> int:
         return _failed(f"{error.format_message().rstrip('.')}{where}", 2)
     except click.ClickException as error:
         return _failed(error.format_message(), error.exit_code)
-    except (ConfigError, OptionError) as error:
+    except (ConfigError, OptionError, QueryError) as error:
         return _failed(str(error), 1 if isinstance(error, AppNotFoundError) else 2)
     except (RedisJobsError, OSError) as error:
         return _failed(str(error), 1)
