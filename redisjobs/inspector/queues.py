@@ -15,6 +15,8 @@ from redisjobs.store.ops import queues as ops
 from redisjobs.store.ops.queues import ANYWHERE, Where
 from redisjobs.wire import payload
 
+QUEUE = "queue"
+
 
 @dataclass(frozen=True, slots=True)
 class QueueSummary:
@@ -37,6 +39,16 @@ class Queue:
 
     def __repr__(self) -> str:
         return f"<Queue {self.name}>"
+
+    @property
+    def title(self) -> str:
+        """See `JobSet`."""
+        return f"the queue {self.name}"
+
+    @property
+    def place(self) -> str:
+        """See `JobSet`."""
+        return f"{QUEUE}:{self.name}"
 
     @property
     def size(self) -> int:

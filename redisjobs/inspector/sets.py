@@ -48,6 +48,8 @@ class JobSet:
 
     newest_first = False
     title = ""
+    place = ""
+    """What people and files call it; of queues it is `queue:NAME`."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -268,6 +270,7 @@ class RetrySet(_Waiting, _Failed):
     """The failed jobs that wait for their next run."""
 
     title = "the retry set"
+    place = "retries"
 
     def _key_in(self, keys: Keys) -> str:
         return keys.retry
@@ -277,6 +280,7 @@ class ScheduledSet(_Waiting):
     """The jobs that wait for their moment."""
 
     title = "the schedule"
+    place = "scheduled"
 
     def _key_in(self, keys: Keys) -> str:
         return keys.schedule
@@ -287,6 +291,7 @@ class DeadSet(_Failed):
 
     newest_first = True
     title = "the dead set"
+    place = "dead"
 
     def _key_in(self, keys: Keys) -> str:
         return keys.dead
