@@ -168,7 +168,7 @@ class JobSet:
 
     def these(self, raws: Sequence[bytes]) -> list[SetEntry]:
         """Return the entries of these bytes that are here."""
-        scores = self._access.run(ops.scores(self._key, raws)) if raws else []
+        scores = self._access.run(Together([ops.score(self._key, raw) for raw in raws]))
         return [SetEntry(raw, score=at) for raw, at in zip(raws, scores, strict=True) if at is not None]
 
     def add_some(self, scored: Sequence[tuple[bytes, float]]) -> None:

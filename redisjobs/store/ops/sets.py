@@ -97,11 +97,9 @@ def count(set_key: str, low: float, high: float) -> Op[int]:
     return command("ZCOUNT", set_key, repr(low), repr(high), decode=int)
 
 
-def scores(set_key: str, members: Sequence[bytes]) -> Op[list[float | None]]:
-    """Read the scores of members, None of those that are not there. Safe to send twice: it only reads."""
-    return command(
-        "ZMSCORE", set_key, *members, decode=lambda found: [None if at is None else float(at) for at in found]
-    )
+def score(set_key: str, member: bytes) -> Op[float | None]:
+    """Read the score of a member, None if it is not there. Safe to send twice: it only reads."""
+    return command("ZSCORE", set_key, member, decode=lambda found: None if found is None else float(found))
 
 
 def search(set_key: str, cursor: int, *, text: str, count: int) -> Op[tuple[int, list[tuple[bytes, float]]]]:
