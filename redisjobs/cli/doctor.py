@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from redisjobs.cli import loading
-from redisjobs.cli.output import echo, echo_json, pairs, printable
+from redisjobs.cli.output import echo, echo_json, pairs
 from redisjobs.cli.session import Session, shared_options
+from redisjobs.wording import printable
 
 if TYPE_CHECKING:
     from redisjobs.inspector.doctor import Report

@@ -10,9 +10,10 @@ from typing import Any, NoReturn
 
 import click
 
-from redisjobs.cli.output import echo, echo_json, is_text, printable
+from redisjobs.cli.output import echo, echo_json
 from redisjobs.cli.session import Session, shared_options
 from redisjobs.errors import OptionError, PayloadError, WrongTypeError
+from redisjobs.wording import is_text, printable
 
 
 @click.command()

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import msgspec
 
-from redisjobs.cli.output import brief, cut, date, echo, echo_json, number, pairs, printable
+from redisjobs.cli.output import echo, echo_json, pairs
 from redisjobs.cli.session import Session
+from redisjobs.wording import brief, cut, date, number, printable
 
 if TYPE_CHECKING:
     from redisjobs.inspector import JobEntry

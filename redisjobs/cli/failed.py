@@ -20,8 +20,9 @@ from redisjobs.cli.entries import (
     what,
 )
 from redisjobs.cli.groups import ListGroup
-from redisjobs.cli.output import cut, echo, echo_json, moment, printable, table
+from redisjobs.cli.output import echo, echo_json, table
 from redisjobs.cli.session import Session, confirm, shared_options, yes_option
+from redisjobs.wording import cut, moment, printable
 
 if TYPE_CHECKING:
     from redisjobs.inspector import FailedEntry

@@ -15,10 +15,10 @@ import click
 
 from redisjobs import config
 from redisjobs.cli.groups import LazyGroup
-from redisjobs.cli.output import printable
 from redisjobs.cli.session import Session, root_options
 from redisjobs.errors import AppNotFoundError, ConfigError, OptionError, QueryError, RedisJobsError
 from redisjobs.version import __version__
+from redisjobs.wording import printable
 
 COMMANDS = {
     "worker": ("redisjobs.cli.worker:worker", "Run the jobs of an app."),
@@ -30,12 +30,17 @@ COMMANDS = {
     "retries": ("redisjobs.cli.sets:retries", "Failed jobs that wait for their next run."),
     "scheduled": ("redisjobs.cli.sets:scheduled", "Jobs that wait for their moment."),
     "dead": ("redisjobs.cli.sets:dead", "Jobs that were given up, and bytes that never were a job."),
+    "find": ("redisjobs.cli.find:find", "Find jobs in queues, sets and workers."),
+    "job": ("redisjobs.cli.find:job", "Show a job wherever it is now."),
     "errors": ("redisjobs.cli.errors:errors", "Group failed jobs by what went wrong."),
     "retry": ("redisjobs.cli.bulk:retry", "Put all jobs of a set that match into their queues now."),
     "kill": ("redisjobs.cli.bulk:kill", "Move all jobs that match to the dead set."),
     "delete": ("redisjobs.cli.bulk:delete", "Delete all jobs that match."),
-    "reschedule": ("redisjobs.cli.bulk:reschedule", "Give all jobs that match another moment."),
-    "export": ("redisjobs.cli.transfer:export", "Write jobs to a file, as JSON lines."),
+    "reschedule": (
+        "redisjobs.cli.bulk:reschedule",
+        "Give all jobs that match, in retries or scheduled, another moment.",
+    ),
+    "export": ("redisjobs.cli.transfer:export", "Write jobs as JSON lines."),
     "import": ("redisjobs.cli.transfer:import_", "Put exported jobs back."),
     "doctor": (
         "redisjobs.cli.doctor:doctor",
@@ -43,6 +48,7 @@ COMMANDS = {
     ),
     "move": ("redisjobs.cli.move:move", "Move queues and sets to another namespace, database or server."),
     "failed": ("redisjobs.cli.failed:failed", "Failures of Resque's jobs."),
+    "web": ("redisjobs.cli.web:web", "Serve the web UI."),
     "quiet": ("redisjobs.cli.signals:quiet", "Have workers take no more jobs."),
     "stop": ("redisjobs.cli.signals:stop", "Have workers end."),
     "adopt": ("redisjobs.cli.adopt:adopt", "Take over the jobs of a node of Exq's or Verk's that died."),

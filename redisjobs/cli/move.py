@@ -10,9 +10,10 @@ import click
 
 from redisjobs import clock
 from redisjobs.app import RedisJobs
-from redisjobs.cli.output import cut, echo, echo_json, printable
+from redisjobs.cli.output import echo, echo_json
 from redisjobs.cli.session import Session, shared_options
 from redisjobs.lazy import LazyModule
+from redisjobs.wording import cut, printable
 
 if TYPE_CHECKING:
     from redisjobs import inspector

@@ -9,8 +9,9 @@ import click
 
 from redisjobs import clock
 from redisjobs.cli.entries import arguments, entry_json
-from redisjobs.cli.output import cut, duration, echo, echo_json, moment, printable, table
+from redisjobs.cli.output import echo, echo_json, table
 from redisjobs.cli.session import Session, shared_options
+from redisjobs.wording import cut, duration, moment, printable
 
 if TYPE_CHECKING:
     from redisjobs.inspector import Process, ResqueWorker, Work

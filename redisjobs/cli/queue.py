@@ -9,8 +9,9 @@ import click
 from redisjobs import clock
 from redisjobs.cli.entries import arguments, choose, entry_json, page_options, raw_option, rest_of, show_entry, what
 from redisjobs.cli.groups import ListGroup
-from redisjobs.cli.output import echo, echo_json, moment, printable, table
+from redisjobs.cli.output import echo, echo_json, table
 from redisjobs.cli.session import Session, confirm, shared_options, yes_option
+from redisjobs.wording import moment, printable
 
 if TYPE_CHECKING:
     from redisjobs.inspector import Queue

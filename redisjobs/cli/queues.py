@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from redisjobs.cli.output import cut, duration, echo, echo_json, printable, table
+from redisjobs.cli.output import echo, echo_json, table
 from redisjobs.cli.session import Session, shared_options
+from redisjobs.wording import cut, duration, printable
 
 
 @click.command()

@@ -21,9 +21,10 @@ from redisjobs.cli.entries import (
     what,
 )
 from redisjobs.cli.groups import ListGroup
-from redisjobs.cli.output import cut, echo, echo_json, is_text, moment, printable, table
+from redisjobs.cli.output import echo, echo_json, table
 from redisjobs.cli.session import Session, confirm, shared_options, yes_option
 from redisjobs.errors import PayloadError
+from redisjobs.wording import cut, is_text, moment, printable
 
 if TYPE_CHECKING:
     from redisjobs.app import RedisJobs

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from redisjobs.cli.output import duration, echo, echo_json, pairs, table
+from redisjobs.cli.output import echo, echo_json, pairs, table
 from redisjobs.cli.session import Session, shared_options
+from redisjobs.wording import duration
 
 
 @click.command()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from redisjobs.cli.output import brief, cut, duration, moment, pairs, printable, table, wide
+from redisjobs.cli.output import pairs, table
+from redisjobs.wording import brief, cut, duration, moment, printable, wide
 
 pytestmark = pytest.mark.quick
 

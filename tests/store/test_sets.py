@@ -203,6 +203,6 @@ def test_members_get_other_scores_if_they_have_the_one_that_was_seen(redis: Real
 def test_scores_are_read_and_counted(redis: RealRedis) -> None:
     redis.seed({"retry": {"a": 1.0, "b": 2.0, "c": math.inf}})
 
-    assert redis.run(ops.count("retry", 1.0, 2.0)) == 2
-    assert redis.run(ops.between("retry", 2.0, math.inf, offset=1, count=5)) == [(b"c", math.inf)]
+    assert redis.run(ops.between("retry", "1.0", "2.0")) == 2
+    assert redis.run(ops.ranged("retry", 2.0, math.inf, offset=1, count=5)) == [(b"c", math.inf)]
     assert (redis.run(ops.score("retry", b"c")), redis.run(ops.score("retry", b"d"))) == (math.inf, None)

@@ -79,22 +79,25 @@ def size(set_key: str) -> Op[int]:
     return command("ZCARD", set_key, decode=int)
 
 
+def between(set_key: str, low: str, high: str) -> Op[int]:
+    """Count the members with scores between two, as Redis writes them: `-inf`, `(5` is without 5 itself.
+
+    Safe to send twice: it only reads.
+    """
+    return command("ZCOUNT", set_key, low, high, decode=int)
+
+
 def page(set_key: str, *, start: int, stop: int, newest_first: bool) -> Op[list[tuple[bytes, float]]]:
     """Read members by rank, `stop` included. Safe to send twice: it only reads."""
     name = "ZREVRANGE" if newest_first else "ZRANGE"
     return command(name, set_key, start, stop, "WITHSCORES", decode=_scored)
 
 
-def between(set_key: str, low: float, high: float, *, offset: int, count: int) -> Op[list[tuple[bytes, float]]]:
+def ranged(set_key: str, low: float, high: float, *, offset: int, count: int) -> Op[list[tuple[bytes, float]]]:
     """Read members by score, the lowest first, both bounds included. Safe to send twice: it only reads."""
     return command(
         "ZRANGEBYSCORE", set_key, repr(low), repr(high), "WITHSCORES", "LIMIT", offset, count, decode=_scored
     )
-
-
-def count(set_key: str, low: float, high: float) -> Op[int]:
-    """Count the members with scores from `low` to `high`, both included. Safe to send twice: it only reads."""
-    return command("ZCOUNT", set_key, repr(low), repr(high), decode=int)
 
 
 def score(set_key: str, member: bytes) -> Op[float | None]:
