@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from redisjobs.config import DeadSetConfig
 from redisjobs.errors import RedisJobsError
 from redisjobs.inspector import Access, DeadSet, JobSet, Queue, RetrySet, ScheduledSet
 from redisjobs.inspector.bulk import Action, Bulk, Counted, Delete, Kill, Move, Progress, Reschedule, Retry, count
 from redisjobs.inspector.query import Query
 from redisjobs.inspector.sweep import Source
+from redisjobs.store.resque_keys import ResqueKeys
+from redisjobs.store.stores import BlockingStore
 from tests.support.builders import a_payload
 from tests.support.real_redis import RealRedis
 
@@ -294,3 +297,14 @@ def test_the_same_bytes_are_found_wherever_they_stand(redis: RealRedis, access: 
 def test_what_makes_no_sense_is_refused_at_once(access: Access, source: Any, action: Action) -> None:
     with pytest.raises(RedisJobsError):
         Bulk(source(access), ALL, action)
+
+
+def test_queues_of_resque_are_refused(redis: RealRedis) -> None:
+    """Their next job stands at the other end."""
+    store = BlockingStore(redis.config)
+    redis.seed({"resque:queue:q": ['{"class":"A","args":[]}']})
+    access = Access(store, ResqueKeys(), DeadSetConfig(), "sidekiq8")
+
+    with pytest.raises(RedisJobsError, match="Resque's queues"):
+        list(Bulk(Queue(access, "q"), ALL, Delete()))
+    store.close()
