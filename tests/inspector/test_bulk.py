@@ -13,6 +13,7 @@ from redisjobs.inspector import Access, DeadSet, JobSet, Queue, RetrySet, Schedu
 from redisjobs.inspector.bulk import Action, Bulk, Counted, Delete, Kill, Move, Progress, Reschedule, Retry, count
 from redisjobs.inspector.query import Query
 from redisjobs.inspector.sweep import Source
+from redisjobs.store.ops.queues import Where
 from redisjobs.store.resque_keys import ResqueKeys
 from redisjobs.store.stores import BlockingStore
 from tests.support.builders import a_payload
@@ -254,6 +255,18 @@ def test_what_workers_give_back_meanwhile_hides_no_job(redis: RealRedis, access:
     list(bulk)
 
     assert not [raw for raw in redis.value("queue:default") if "Report" in raw]
+
+
+@pytest.mark.parametrize("taken", [50, 350, 1000])
+def test_jobs_that_moved_up_since_the_look_are_found(redis: RealRedis, access: Access, taken: int) -> None:
+    """Workers took many others in between."""
+    fill(redis, 2000)
+    source = Queue(access, "default")
+    [entry] = source.oldest(1500, 1)
+    redis.client.rpop("queue:default", taken)
+
+    assert source.delete_some([entry], Where(1450, 100)).count == 1
+    assert redis.client.llen("queue:default") == 2000 - taken - 1
 
 
 def test_jobs_that_workers_took_since_the_look_are_left_to_them(redis: RealRedis, access: Access) -> None:
