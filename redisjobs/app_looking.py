@@ -1,0 +1,86 @@
+"""The doors of an app to its jobs and workers as they stand in Redis: look at them, move them, ask the doctor."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from redisjobs.app_config import AppConfig
+from redisjobs.lazy import LazyModule
+from redisjobs.store.keys import Keys
+from redisjobs.store.stores import BlockingStore
+
+if TYPE_CHECKING:
+    from redisjobs import inspector
+    from redisjobs.inspector import doctor as doctors
+else:
+    inspector = LazyModule("redisjobs.inspector")
+    doctors = LazyModule("redisjobs.inspector.doctor")
+
+
+class LookingDoors:
+    """What looks into Redis, for people. Each look asks anew."""
+
+    config: AppConfig
+    keys: Keys
+
+    @cached_property
+    def store(self) -> BlockingStore:
+        """See `RedisJobs.store`."""
+        raise NotImplementedError
+
+    @property
+    def stats(self) -> inspector.Stats:
+        """The counters and sizes as of now."""
+        return inspector.Stats(self._access)
+
+    def queue(self, name: str = "default") -> inspector.Queue:
+        """One queue, to look into or to clear."""
+        return inspector.Queue(self._access, name)
+
+    @property
+    def queues(self) -> list[inspector.Queue]:
+        """All queues that jobs were ever pushed to and that were not cleared since."""
+        return inspector.all_queues(self._access)
+
+    @property
+    def retries(self) -> inspector.RetrySet:
+        """The failed jobs that wait for their next run."""
+        return inspector.RetrySet(self._access)
+
+    @property
+    def scheduled(self) -> inspector.ScheduledSet:
+        """The jobs that wait for their moment."""
+        return inspector.ScheduledSet(self._access)
+
+    @property
+    def dead(self) -> inspector.DeadSet:
+        """The jobs that were given up."""
+        return inspector.DeadSet(self._access)
+
+    @property
+    def resque(self) -> inspector.Resque:
+        """What only Resque has, of an app with that dialect: its failed list, and more."""
+        return inspector.Resque(self._access)
+
+    @property
+    def processes(self) -> inspector.ProcessSet:
+        """The worker processes that live, Ruby's too."""
+        return inspector.ProcessSet(self._access)
+
+    def orphans(self, peer: Literal["exq", "verk"]) -> inspector.Orphans:
+        """What nodes of Exq or Verk hold, to give it back to its queues when they died."""
+        return inspector.Orphans(self._access, peer)
+
+    @property
+    def running(self) -> inspector.WorkSet:
+        """What the workers run at this moment, Ruby's too; as of their last heartbeats."""
+        return inspector.WorkSet(self._access)
+
+    def doctor(self) -> doctors.Report:
+        """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
+        return doctors.examine(self._access)
+
+    @cached_property
+    def _access(self) -> inspector.Access:
+        return inspector.Access(self.store.impatient(), self.keys, self.config.dead, self.config.wire)
