@@ -231,6 +231,7 @@ class Fetcher:
             elif taken.payloads:
                 queue = taken.queue
                 found += [Lease(queue, raw, leased_at) for raw in taken.payloads]
+                self._slots.counts.took(queue, len(taken.payloads))
         if found:
             self._accept(found)
         self._empty = len(found) < room
@@ -238,6 +239,12 @@ class Fetcher:
             for queue in queues:
                 if queue not in paused:
                     self._listeners.arm(queue)
+
+    def _adopt(self, found: list[Lease]) -> None:
+        """Take over jobs that came one by one."""
+        for lease in found:
+            self._slots.counts.took(lease.queue, 1)
+        self._accept(found)
 
     def _accept(self, found: list[Lease]) -> None:
         """Take over leased jobs: read them and give them to an executor."""
@@ -322,7 +329,7 @@ class Fetcher:
         if not found:
             return
         free = 0 if self._quiet else self._pace.target - len(self._slots)
-        self._accept(found[:free])
+        self._adopt(found[:free])
         self._settler.waiting += [released(lease) for lease in found[free:]]
         if self._slots.leaders_own is None:
             select.select((), (), (), 0)  # lets the job's thread have the GIL at once: it starts about 40 us sooner
@@ -363,7 +370,7 @@ class Fetcher:
             if self._quiet:
                 self._settler.waiting += [released(lease) for lease in found]
             else:
-                self._accept(found)
+                self._adopt(found)
         # a wait that Redis did not yet see end may still deliver: look once more when it must be over
         self._resync_at = now + (BLOCK_S + 1.0 if was_away else _RESYNC_S)
 
@@ -371,10 +378,10 @@ class Fetcher:
         """Give back all that still runs, and settle what can be settled."""
         try:
             self._collect(clock.monotonic())
-            self._hand_over(clock.monotonic())
             self._give_back()
             self._settler.retry_refused(math.inf)
             self._settler.waiting += [released(lease) for lease in self._slots.abandon()]
+            self._hand_over(clock.monotonic())
             self._exchange(0, clock.monotonic())
         except StoreError as error:
             log.error(
