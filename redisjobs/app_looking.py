@@ -68,6 +68,11 @@ class LookingDoors:
         """The worker processes that live, Ruby's too."""
         return inspector.ProcessSet(self._access)
 
+    @property
+    def metrics(self) -> inspector.Metrics:
+        """How often, how long and how badly each class ran, Ruby's too; and the deploys."""
+        return inspector.Metrics(self._access)
+
     def orphans(self, peer: Literal["exq", "verk"]) -> inspector.Orphans:
         """What nodes of Exq or Verk hold, to give it back to its queues when they died."""
         return inspector.Orphans(self._access, peer)

@@ -6,6 +6,7 @@ Must not know: workers. It reads what they left in Redis and asks Redis for move
 
 from redisjobs.inspector.access import Access
 from redisjobs.inspector.entries import JobEntry, SetEntry
+from redisjobs.inspector.metrics import ClassRuns, Mark, Metrics, Runs, Step
 from redisjobs.inspector.orphans import Held, Orphans
 from redisjobs.inspector.processes import Process, ProcessSet
 from redisjobs.inspector.queues import Queue, QueueSummary, all_queues, summaries
@@ -16,6 +17,7 @@ from redisjobs.inspector.work import Work, WorkSet
 
 __all__ = [
     "Access",
+    "ClassRuns",
     "Day",
     "DeadSet",
     "FailedEntry",
@@ -23,6 +25,8 @@ __all__ = [
     "Held",
     "JobEntry",
     "JobSet",
+    "Mark",
+    "Metrics",
     "Orphans",
     "Process",
     "ProcessSet",
@@ -32,9 +36,11 @@ __all__ = [
     "Resque",
     "ResqueWorker",
     "RetrySet",
+    "Runs",
     "ScheduledSet",
     "SetEntry",
     "Stats",
+    "Step",
     "Work",
     "WorkSet",
     "all_queues",

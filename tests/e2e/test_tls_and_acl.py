@@ -200,6 +200,8 @@ def test_a_worker_needs_no_more_rights(
     for words in (*LOOKS, *CHANGES):
         options = ["--url", url, *(["--namespace", namespace] if namespace else [])]
         assert main.run([*words.split(), *options]) == 0, words
+    app.metrics.mark("v2")
+    assert any(job.histogram for job in app.metrics.runs().jobs)
     other_database = url.replace("/0?", "/1?")
     assert main.run(["move", "--all", "--from", url, "--to", other_database, *options]) == 0
     for process in app.processes:
