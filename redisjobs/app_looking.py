@@ -13,8 +13,10 @@ from redisjobs.store.stores import BlockingStore
 if TYPE_CHECKING:
     from redisjobs import inspector
     from redisjobs.inspector import doctor as doctors
+    from redisjobs.inspector import exporter as exporters
 else:
     inspector = LazyModule("redisjobs.inspector")
+    exporters = LazyModule("redisjobs.inspector.exporter")
     doctors = LazyModule("redisjobs.inspector.doctor")
 
 
@@ -72,6 +74,10 @@ class LookingDoors:
     def metrics(self) -> inspector.Metrics:
         """How often, how long and how badly each class ran, Ruby's too; and the deploys."""
         return inspector.Metrics(self._access)
+
+    def exporter(self) -> exporters.Exporter:
+        """Return what makes a text of all that for Prometheus, scrape by scrape."""
+        return exporters.Exporter(self._access)
 
     def orphans(self, peer: Literal["exq", "verk"]) -> inspector.Orphans:
         """What nodes of Exq or Verk hold, to give it back to its queues when they died."""

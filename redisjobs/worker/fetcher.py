@@ -84,7 +84,7 @@ class Fetcher:
         self._empty = False
         self._asleep, self._low = False, 0
         self.turned_at = clock.monotonic()  # when the loop last began a turn
-        self.count = 0  # of runs that ended
+        self.turns = self.count = 0  # count: of runs that ended
         self._resync_at = clock.monotonic() + _RESYNC_S
         self._quiet = self._stopped = False
         self._pause_s = 0.0
@@ -121,6 +121,10 @@ class Fetcher:
         self._ended.set()
         self._bell.ring()
         self._thread.join(timeout_s)
+
+    def figures(self) -> tuple[int, int, int]:
+        """How many jobs run, how many are held, running or not, and how many runs failed, as of a second ago."""
+        return len(self._slots.running()), self._slots.held, self._slots.counts.failed
 
     def running(self) -> list[Running]:
         """What runs at this moment."""
@@ -171,6 +175,7 @@ class Fetcher:
     def _turn(self) -> bool:
         """Do what there is to do, then sleep; False if another thread had better go on."""
         now = self.turned_at = clock.monotonic()
+        self.turns += 1
         self._collect(now)
         self._settler.retry_refused(now)
         if now >= self._resync_at:

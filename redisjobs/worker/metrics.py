@@ -29,6 +29,8 @@ class Counts:
     def __init__(self) -> None:
         self._tallies: dict[str, Tally] = {}
         self._taken: dict[str, int] = {}
+        self.failed = 0
+        """How many runs failed of all that were handed over."""
 
     def note(self, work: Work, settlement: Settlement) -> None:
         """Count a job that ended, if it ran to its end."""
@@ -49,6 +51,7 @@ class Counts:
         """Return what was counted, and begin anew."""
         taken = Sums(self._tallies, {queue: count for queue, count in self._taken.items() if count})
         self._tallies, self._taken = {}, {}
+        self.failed += sum(tally.failures for tally in taken.tallies.values())
         return taken
 
 

@@ -62,6 +62,11 @@ class Slots:
         return bool(self._pending)
 
     @property
+    def held(self) -> int:
+        """How many jobs are here, pending ones too. From any thread."""
+        return len(self._held)
+
+    @property
     def leases(self) -> Iterable[Lease]:
         """The leases of all jobs, pending ones too."""
         return self._held

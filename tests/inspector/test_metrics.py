@@ -65,7 +65,10 @@ def test_runs_are_added_up_and_stand_in_the_step_they_ended_in(access: Access) -
     assert (mail.name, mail.executions, mail.failures, mail.total_s) == ("Mail", 4, 1, 4.0)
     assert mail.mean_s == pytest.approx(4 / 3)
     assert (other.name, other.executions, other.failures, other.mean_s, other.p50_s) == ("Other", 2, 2, None, None)
-    assert {(step.at - runs.until, step.executions) for step in mail.series if step.executions} == {(-30, 3), (-1830, 1)}
+    assert {(step.at - runs.until, step.executions) for step in mail.series if step.executions} == {
+        (-30, 3),
+        (-1830, 1),
+    }
     assert Metrics(access).job("Mail", now=NOW) == mail
 
 
