@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from redisjobs import inspector
     from redisjobs.inspector import doctor as doctors
     from redisjobs.inspector import exporter as exporters
+    from redisjobs.inspector import monitor, rates
 else:
     inspector = LazyModule("redisjobs.inspector")
+    monitor = LazyModule("redisjobs.inspector.monitor")
+    rates = LazyModule("redisjobs.inspector.rates")
     exporters = LazyModule("redisjobs.inspector.exporter")
     doctors = LazyModule("redisjobs.inspector.doctor")
 
@@ -74,6 +77,14 @@ class LookingDoors:
     def metrics(self) -> inspector.Metrics:
         """How often, how long and how badly each class ran, Ruby's too; and the deploys."""
         return inspector.Metrics(self._access)
+
+    def sampler(self) -> rates.Sampler:
+        """Return what tells, look by look, how many jobs a second go into each queue and out of it."""
+        return rates.Sampler(self._access)
+
+    def watch(self, limits: monitor.Limits) -> monitor.Watched:
+        """Look whether all is well, by these limits and by what the doctor calls a problem."""
+        return monitor.watch(self._access, limits)
 
     def exporter(self) -> exporters.Exporter:
         """Return what makes a text of all that for Prometheus, scrape by scrape."""

@@ -126,8 +126,8 @@ class ClassCounters:
     def look(self) -> dict[str, tuple[int, ...]]:
         """Return runs, failures and milliseconds of each class. Cost: a round trip, mostly."""
         now = int(clock.now() // 60) * 60
-        since = max(self._since or now - _OPEN_S, now - _KEPT_S)
-        minutes = range(since, now + 120, 60)
+        self._since = max(self._since or now - _OPEN_S, now - _KEPT_S)
+        minutes = range(self._since, now + 120, 60)
         totals = dict(self._closed)
         for minute, sums in zip(minutes, read_sums(self._access, minutes), strict=True):
             for name, one in sums.items():
@@ -135,7 +135,7 @@ class ClassCounters:
             if minute < now - _OPEN_S:
                 self._closed, self._since = dict(totals), minute + 60
         # a counter that goes back looks like a new one: what is read in between two writes may be less
-        self._told = {name: _most(self._told.get(name), total) for name, total in totals.items()}
+        self._told |= {name: _most(self._told.get(name), total) for name, total in totals.items()}
         return self._told
 
 
