@@ -108,9 +108,9 @@ class Exporter:
         seconds = Family("redisjobs_job_seconds_total", "counter", "What runs of a class took that did not fail")
         if self._access.keys.has_metrics:
             for name, (runs, failed, ms) in sorted(self._classes.look().items()):
-                executions.add(runs, job=name)
-                failures.add(failed, job=name)
-                seconds.add(ms / 1000, job=name)
+                executions.add(runs, **{"class": name})
+                failures.add(failed, **{"class": name})
+                seconds.add(ms / 1000, **{"class": name})
         return executions, failures, seconds
 
 
