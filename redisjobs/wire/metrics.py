@@ -77,7 +77,7 @@ def buckets(at: datetime, generation: Generation) -> dict[str, int]:
 
 def minute(at: datetime, generation: Generation) -> str:
     """Return what the minute of a moment (UTC) is called in the keys of histograms."""
-    return f"{at:%d-%H}:{at.minute}" if generation == 7 else f"{at.day}-{at.hour}:{at.minute}"
+    return f"{at.day:02}-{at.hour:02}:{at.minute}" if generation == 7 else f"{at.day}-{at.hour}:{at.minute}"
 
 
 def mark(at: datetime) -> tuple[str, str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
@@ -16,8 +16,6 @@ from redisjobs.wire.metrics import MARK_TTL_S, SHORT_TTL_S, Generation, Tally
 
 GUARD_TTL_S = 600
 TAKEN_TTL_S = 30 * 86_400
-
-_NUMBER = re.compile(rb"-?\d{1,18}")
 
 
 class Sums(Struct):
@@ -132,12 +130,17 @@ def _read(key: str, name: str | None) -> Op[dict[str, int]]:
 
 
 def _numbers(reply: Sequence[bytes]) -> dict[str, int]:
-    return _valid((name.decode("utf-8", "surrogateescape"), count) for name, count in _pairs(reply).items())
+    return _valid(zip(map(_text, reply[::2]), reply[1::2], strict=True))
 
 
 def _valid(pairs: Iterable[tuple[str, bytes | None]]) -> dict[str, int]:
     """Return what is a number: one odd field does not hide all others."""
-    return {name: int(count) for name, count in pairs if count is not None and _NUMBER.fullmatch(count)}
+    return {name: int(count) for name, count in pairs if count and len(count) < 19 and count.lstrip(b"-").isdigit()}
+
+
+@lru_cache(maxsize=10_000)  # each minute has the same names
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
 
 
 def _pairs(reply: Sequence[bytes]) -> dict[bytes, bytes]:
