@@ -237,6 +237,25 @@ def test_a_doctor_needs_only_to_read(tls: RealRedis, certificates: Certificates,
         RedisJobs(url_of(tls, certificates, f"doctor:{PASSWORD}@"), namespace=namespace).queue().clear()
 
 
+@pytest.mark.parametrize("namespace", ["", "jobs"])
+def test_an_exporter_needs_only_to_read(tls: RealRedis, certificates: Certificates, namespace: str) -> None:
+    tls.client.execute_command(*rights("exporter", namespace))
+    app = RedisJobs(tls.url, namespace=namespace)
+    live(app)
+    app.push("noop", [1])
+    with app.worker(queues=["other"], concurrency=1):
+        limited = RedisJobs(url_of(tls, certificates, f"exporter:{PASSWORD}@"), namespace=namespace)
+        text = limited.exporter().scrape()
+        limited.close()
+    app.close()
+
+    assert "redisjobs_scrape_errors_total 0\n" in text
+    assert 'redisjobs_processes{language="python"} 1\n' in text
+    assert "redisjobs_job_executions_total{" in text
+    assert refused(tls) == []
+    assert rest("exporter", tls) <= SELDOM
+
+
 def test_a_doctor_with_a_workers_rights_says_what_it_could_not_check(
     tls: RealRedis, certificates: Certificates
 ) -> None:
