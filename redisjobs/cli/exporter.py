@@ -27,9 +27,9 @@ _CALLER_S = 5.0  # that one caller may keep the others waiting
 @shared_options
 @click.pass_obj
 def exporter(session: Session, bind: str) -> None:
-    """Answer /metrics for Prometheus: queues, sets, workers and what each class does, from Redis alone.
+    """Answer /metrics for Prometheus, from Redis alone.
 
-    Ruby's workers and jobs are in it too. One of it is enough for a Redis. docs/monitoring.md has the metrics.
+    It tells of queues, sets, workers and what each class does, Ruby's too. One of it is enough for a Redis. docs/monitoring.md has the metrics.
     """
     try:
         where = address(bind)
