@@ -29,7 +29,8 @@ _CALLER_S = 5.0  # that one caller may keep the others waiting
 def exporter(session: Session, bind: str) -> None:
     """Answer /metrics for Prometheus, from Redis alone.
 
-    It tells of queues, sets, workers and what each class does, Ruby's too. One of it is enough for a Redis. docs/monitoring.md has the metrics.
+    It tells of queues, sets, workers and what each class does, Ruby's too. One of it is enough for a Redis.
+    docs/monitoring.md has the metrics.
     """
     try:
         where = address(bind)
