@@ -127,8 +127,14 @@ class LookingDoors:
         """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
         return doctors.examine(self._access)
 
+    @cached_property
+    def tabs(self) -> list[webs.Tab]:
+        """The pages that plug-ins add to the web UI: append one."""
+        return []
+
     def web(self, **settings: Any) -> webs.Web:
         """Return the web UI as an ASGI app, to serve or to mount: see `redisjobs.web.Settings`; extra `web`."""
+        settings["tabs"] = [*self.tabs, *settings.get("tabs", ())]
         return webs.Web(self._access, webs.Settings(**settings))
 
     def redaction(self, patterns: Iterable[str | re.Pattern[str]] = ()) -> redact.Redaction:
