@@ -16,7 +16,7 @@ import click
 from redisjobs import config
 from redisjobs.cli.groups import LazyGroup
 from redisjobs.cli.session import Session, root_options
-from redisjobs.errors import AppNotFoundError, ConfigError, OptionError, RedisJobsError
+from redisjobs.errors import AppNotFoundError, ConfigError, OptionError, QueryError, RedisJobsError
 from redisjobs.version import __version__
 from redisjobs.wording import printable
 
@@ -92,7 +92,7 @@ def run(args: Sequence[str] | None = None) -> int:
         return _failed(f"{error.format_message().rstrip('.')}{where}", 2)
     except click.ClickException as error:
         return _failed(error.format_message(), error.exit_code)
-    except (ConfigError, OptionError) as error:
+    except (ConfigError, OptionError, QueryError) as error:
         return _failed(str(error), 1 if isinstance(error, AppNotFoundError) else 2)
     except (RedisJobsError, OSError) as error:
         return _failed(str(error), 1)

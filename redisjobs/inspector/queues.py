@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from redisjobs import clock
-from redisjobs.errors import WrongTypeError
+from redisjobs.errors import RedisJobsError, WrongTypeError
 from redisjobs.inspector.access import Access
-from redisjobs.inspector.entries import JobEntry
+from redisjobs.inspector.entries import Acted, JobEntry
 from redisjobs.inspector.pages import PAGE, walk
 from redisjobs.store.ops import queues as ops
+from redisjobs.store.ops.queues import ANYWHERE, Where
+from redisjobs.wire import payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,41 @@ class Queue:
     def clear(self) -> int:
         """Delete all jobs and the name of the queue; return how many went. What workers hold is not touched."""
         return self._access.run(ops.clear(self._keys, self.name))
+
+    def oldest(self, start: int, limit: int) -> list[JobEntry]:
+        """Return some entries in the order they run, `start` passed over.
+
+        Raises:
+            RedisJobsError: it is a queue of Resque's, whose order is the other one.
+        """
+        if self._keys.next_end != "R":
+            raise RedisJobsError("Resque's queues have their other end in front: bulk work cannot walk them")
+        found = self._access.run(ops.oldest_from(self._keys, self.name, start=start, count=limit))
+        return [self._access.entry(raw, self.name) for raw in found]
+
+    def these(self, raws: Sequence[bytes]) -> list[JobEntry]:
+        """Return entries of these bytes, whether they are here or not."""
+        return [self._access.entry(raw, self.name) for raw in raws]
+
+    def delete_some(self, entries: Sequence[JobEntry], where: Where = ANYWHERE) -> Acted[JobEntry]:
+        """Delete some jobs, as they were listed."""
+        return Acted(self._access.run(ops.withdraw(self._keys, self.name, [entry.raw for entry in entries], where)))
+
+    def kill_some(self, entries: Sequence[JobEntry], where: Where = ANYWHERE) -> Acted[JobEntry]:
+        """Move some jobs, as they were listed, to the dead set. Calls no death handlers."""
+        pairs = [(entry.raw, self._access.buried(entry)) for entry in entries]
+        return Acted(self._access.run(ops.condemn(self._keys, self.name, pairs, where, dead=self._access.dead)))
+
+    def move_some(self, entries: Sequence[JobEntry], target: str, where: Where = ANYWHERE) -> Acted[JobEntry]:
+        """Move some jobs, as they were listed, to another queue, behind what it has. Bytes that are no job stay."""
+        left = [(entry, f"{entry.problem.field}: {entry.problem.problem}") for entry in entries if entry.problem]
+        jobs = [entry.raw for entry in entries if entry.problem is None]
+        pairs = [(raw, payload.change(raw, {"queue": target})) for raw in jobs]
+        return Acted(self._access.run(ops.divert(self._keys, self.name, target, pairs, where)) if pairs else 0, left)
+
+    def push_some(self, raws: Sequence[bytes]) -> None:
+        """Put bytes here as they are, behind what is here; the first runs first."""
+        self._access.run(ops.push(self._keys, self.name, raws, producer=ops.Producer(os.urandom(8).hex())))
 
     def _page(self, start: int, count: int) -> tuple[int, list[JobEntry]]:
         if count <= 0:
