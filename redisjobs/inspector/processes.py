@@ -50,7 +50,7 @@ class Process:
     @property
     def ours(self) -> bool:
         """Whether it is a worker of redisjobs."""
-        return self.version.startswith("redisjobs ")
+        return is_ours(self.version)
 
     @property
     def language(self) -> str:
@@ -139,6 +139,16 @@ def addresses(access: Access) -> list[str]:
     if not ops.have_colons(access.keys):
         return known
     return known + [node for node in access.run(ops.exq_nodes(access.keys)) if node.removeprefix(":") not in known]
+
+
+def is_ours(version: str) -> bool:
+    """Tell by what a process says of its version whether it is a worker of redisjobs."""
+    return version.startswith("redisjobs ")
+
+
+def version_in(info: bytes | None) -> str:
+    """Return the version that a process tells in its `info`, empty if it tells none."""
+    return _text(_object(info).get("version"))
 
 
 def _process(access: Access, address: str, told: Mapping[str, bytes | None]) -> Process:

@@ -17,7 +17,7 @@ from redisjobs.config import WorkerConfig, host_name
 from redisjobs.lazy import LazyModule
 from redisjobs.store.dialect import Beat, dialect
 from redisjobs.store.keys import Keys
-from redisjobs.store.op import Steps
+from redisjobs.store.op import Steps, Together
 from redisjobs.store.ops import processes as ops
 from redisjobs.store.ops import server
 from redisjobs.version import __version__
@@ -49,6 +49,10 @@ class Living(Protocol):
         """Somebody left a signal in Redis."""
         ...
 
+    def cancel(self, tid: str, jid: str) -> None:
+        """Somebody wants a run to end."""
+        ...
+
 
 class Heartbeat:
     """One turn is one beat."""
@@ -74,11 +78,7 @@ class Heartbeat:
         sent = clock.monotonic()
         yield from server.ping()
         self._rtt_us = int((clock.monotonic() - sent) * 1e6)
-        if not self._embedded:
-            for address in ops.addresses(self._keys, self._worker.identity):
-                signal = yield from ops.signal_for(self._keys, address)
-                if signal:  # at once: what goes wrong below must not lose it
-                    self._worker.told(signal)
+        yield from self._listen()
         running = self._worker.running()
         info = self._info
         if self._keys.wire == "exq":  # whose pages read all from here
@@ -103,6 +103,17 @@ class Heartbeat:
         yield from self._dialect.beat(self._worker.identity, beat)
         self._worker.beaten()
         return self._settings.heartbeat_s
+
+    def _listen(self) -> Steps[None]:
+        """Hear what was left for us in Redis; before the beat, so that what goes wrong there does not lose it."""
+        addresses = [] if self._embedded else ops.addresses(self._keys, self._worker.identity)
+        signals = [ops.signal_for(self._keys, address) for address in addresses]
+        cancelled, *names = yield from Together([ops.cancels_for(self._keys, self._worker.identity), *signals])
+        for tid, jid in cancelled:
+            self._worker.cancel(tid, jid)
+        for name in names:
+            if name:
+                self._worker.told(name)
 
     def _work(self, one: Running) -> bytes:
         lease = one.work.lease
