@@ -30,6 +30,8 @@ COMMANDS = {
     "retries": ("redisjobs.cli.sets:retries", "Failed jobs that wait for their next run."),
     "scheduled": ("redisjobs.cli.sets:scheduled", "Jobs that wait for their moment."),
     "dead": ("redisjobs.cli.sets:dead", "Jobs that were given up, and bytes that never were a job."),
+    "find": ("redisjobs.cli.find:find", "Find jobs in queues, sets and workers."),
+    "job": ("redisjobs.cli.find:job", "Show a job wherever it is now."),
     "doctor": (
         "redisjobs.cli.doctor:doctor",
         "Look for what is wrong with Redis, the queues and the workers, and say what to do.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -22,10 +22,14 @@ _MAILS = ("ActionMailer::MailDeliveryJob", "ActionMailer::DeliveryJob")
 
 @dataclass(frozen=True, repr=False)
 class JobEntry:
-    """One entry of a queue: its exact bytes, and the name of the queue it stands in (empty in a set)."""
+    """One entry of a queue: its exact bytes, and the name of the queue it stands in (empty in a set).
+
+    `index`: how many newer ones stood before it in the queue when it was read, if that was asked for.
+    """
 
     raw: bytes
     source: str = ""
+    index: int | None = field(default=None, compare=False, kw_only=True)
 
     @cached_property
     def payload(self) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from redisjobs import clock
 from redisjobs.errors import QueryError, did_you_mean
-from redisjobs.inspector.entries import RAW_ID, JobEntry, SetEntry
+from redisjobs.inspector.entries import RAW_ID, JobEntry, ResqueEntry, SetEntry
 
 _FIELDS = {
     "q": "text",
@@ -150,9 +150,17 @@ class Query(Struct, frozen=True, dict=True):
         """A text that the bytes of every match contain in capitals or not: it is in small ones here, and ASCII."""
         return max((run for _, run in self._runs()), key=len, default="").lower()
 
+    @cached_property
+    def could_match(self) -> Callable[[bytes], bool]:
+        """Tell cheaply of bytes whether they have what every match has; for a jid among Resque's it does not hold."""
+        needle, folded = self.needle.encode(), self.folded.encode()
+        if len(folded) <= len(needle):
+            return lambda raw: needle in raw
+        return lambda raw: needle in raw and folded in raw.lower()
+
     def matches(self, entry: JobEntry) -> bool:
         """Tell whether an entry has all that is asked for."""
-        if self.needle.encode() not in entry.raw or (self.folded and self.folded.encode() not in entry.raw.lower()):
+        if not isinstance(entry, ResqueEntry) and not self.could_match(entry.raw):
             return False
         if self.is_timed and not self._is_then(entry_time(entry)):
             return False
