@@ -49,8 +49,12 @@ budget_option = click.option(
 @click.option("--since", metavar="WHEN", help="Only from then on: 2h (ago), 2026-01-31, Unix seconds.")
 @click.option("--until", metavar="WHEN", help="Only up to then.")
 @click.option("--where", metavar="TERMS", help="Only what fits terms such as class=Mail and error!~timeout.")
-@click.option("--in", "place", type=click.Choice(list(_PLACES)), default="all", show_default=True, help="Where to look.")
-@click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=25, show_default=True, help="Show so many at most.")
+@click.option(
+    "--in", "place", type=click.Choice(list(_PLACES)), default="all", show_default=True, help="Where to look."
+)
+@click.option(
+    "-n", "--limit", type=click.IntRange(1, 10_000), default=25, show_default=True, help="Show so many at most."
+)
 @click.option("--after", metavar="CURSOR", default="", help="Go on where an earlier look ended.")
 @budget_option
 @shared_options
@@ -91,7 +95,11 @@ def job(session: Session, /, jid: str, hint: str, raw: bool, budget: float) -> N
     """Show a job wherever it is now: in a queue or set, running, or held by a worker. Exits 1 if it is nowhere."""
     found = search.locate(session.app.access, jid, hint=hint, budget_s=budget)
     if found.entry is None:
-        why = f"not found in {budget:g} s, and not all was looked at: give a longer --budget" if found.partial else "nowhere"
+        why = (
+            f"not found in {budget:g} s, and not all was looked at: give a longer --budget"
+            if found.partial
+            else "nowhere"
+        )
         raise click.ClickException(f"{why}: {jid}")
     steps = timelines.timeline(found.entry, found.place, run_at=found.run_at)
     if session.as_json and not raw:
@@ -129,5 +137,7 @@ def _listing(located: Sequence[search.Located]) -> str:
         if one.entry is not None:
             when = moment(one.run_at if one.run_at is not None else queries.entry_time(one.entry), now)
             error = cut(printable(fault(one.entry)), 60)
-            rows.append([one.place, when, *what(one.entry), cut(printable(one.entry.queue), 30), error, arguments(one.entry)])
+            rows.append(
+                [one.place, when, *what(one.entry), cut(printable(one.entry.queue), 30), error, arguments(one.entry)]
+            )
     return table(["PLACE", "WHEN", "JOB", "JID", "QUEUE", "ERROR", "ARGS"], rows)
