@@ -7,7 +7,6 @@ who removes it moves it: two at once on the same jobs, Ruby's pages among them, 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, TypeAlias
 
@@ -145,7 +144,7 @@ class Bulk:
     def __iter__(self) -> Iterator[Progress]:
         looked = done = left = 0
         if self._selection is None:
-            walk = _walk(self._source, self._query)
+            walk = sweep(self._source, self._query)
             slices, total = self._walked(walk), walk.total
         else:
             slices, total = self._selected(self._selection), len(self._selection)
@@ -155,7 +154,7 @@ class Bulk:
             yield Progress(looked, max(total, looked), done, left, finished=False)
         yield Progress(looked, max(total, looked), done, left, finished=True)
 
-    def _walked(self, walk: Sweep) -> Iterator[tuple[int, Acted[JobEntry]]]:
+    def _walked(self, walk: Sweep[JobEntry]) -> Iterator[tuple[int, Acted[JobEntry]]]:
         for entries in walk:
             wanted = [entry for entry in entries if self._query.matches(entry) and self._is_new(entry)]
             acted = self._act(wanted, walk.where) if wanted else Acted(0)
@@ -199,7 +198,7 @@ class Counted(Struct, frozen=True):
 def count(source: Source, query: Query, *, budget_s: float = 0.2) -> Counted:
     """Count the entries that match, for about `budget_s` seconds."""
     until = clock.monotonic() + budget_s
-    walk = _walk(source, query)
+    walk = sweep(source, query)
     if not (_timeless(query) if isinstance(source, JobSet) else query):
         return Counted(walk.total, walk.total, walk.total)
     found = looked = 0
@@ -209,12 +208,6 @@ def count(source: Source, query: Query, *, budget_s: float = 0.2) -> Counted:
         if clock.monotonic() >= until:
             return Counted(found, looked, max(looked, walk.total))
     return Counted(found, looked, looked)
-
-
-def _walk(source: Source, query: Query) -> Sweep:
-    low = -math.inf if query.since is None else query.since
-    high = math.inf if query.until is None else query.until
-    return sweep(source, low, high)
 
 
 def _timeless(query: Query) -> Query:

@@ -19,6 +19,7 @@ from redisjobs.store.resque_keys import ResqueKeys
 from redisjobs.wire import payload
 
 _CURSOR = re.compile(r"[0-9]{1,15}")
+QUEUE = "queue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,16 @@ class Queue:
 
     def __repr__(self) -> str:
         return f"<Queue {self.name}>"
+
+    @property
+    def title(self) -> str:
+        """See `JobSet`."""
+        return f"the queue {self.name}"
+
+    @property
+    def place(self) -> str:
+        """See `JobSet`."""
+        return f"{QUEUE}:{self.name}"
 
     @property
     def size(self) -> int:

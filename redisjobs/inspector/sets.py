@@ -52,6 +52,8 @@ class JobSet:
 
     newest_first = False
     title = ""
+    place = ""
+    """What people and files call it; of queues it is `queue:NAME`."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -126,9 +128,9 @@ class JobSet:
         for _ in range(_TRIES):
             counts = (
                 self._before(high if down else low),
-                ops.between(self._key, low, high),
+                ops.count(self._key, low, high),
                 self._before(score or "0"),
-                ops.between(self._key, score or "0", score or "0"),
+                ops.count(self._key, score or "0", score or "0"),
             )
             read = ops.page(self._key, start=rank, stop=rank + count - 1, newest_first=down)
             first, total, before, equal, members = self._access.run(Together((*counts, read), atomic=True))
@@ -140,7 +142,7 @@ class JobSet:
 
     def _before(self, score: str) -> Op[int]:
         """Count what stands before the first of a score."""
-        return ops.between(self._key, *((f"({score}", "inf") if self.newest_first else ("-inf", f"({score}")))
+        return ops.count(self._key, *((f"({score}", "inf") if self.newest_first else ("-inf", f"({score}")))
 
     def enqueue(self, job: str | SetEntry, *, queue: str | None = None) -> bool:
         """Put one job into its queue now, by its jid or as it was listed; False if it is not here any more.
@@ -205,7 +207,7 @@ class JobSet:
 
     def count(self, low: float = -math.inf, high: float = math.inf) -> int:
         """Count the entries with scores from `low` to `high`."""
-        return self._access.run(ops.count(self._key, low, high))
+        return self._access.run(ops.count(self._key, repr(low), repr(high)))
 
     @property
     def last_score(self) -> float:
@@ -317,6 +319,7 @@ class RetrySet(_Waiting, _Failed):
     """The failed jobs that wait for their next run."""
 
     title = "the retry set"
+    place = "retries"
 
     def _key_in(self, keys: Keys) -> str:
         return keys.retry
@@ -326,6 +329,7 @@ class ScheduledSet(_Waiting):
     """The jobs that wait for their moment."""
 
     title = "the schedule"
+    place = "scheduled"
 
     def _key_in(self, keys: Keys) -> str:
         return keys.schedule
@@ -336,6 +340,7 @@ class DeadSet(_Failed):
 
     newest_first = True
     title = "the dead set"
+    place = "dead"
 
     def _key_in(self, keys: Keys) -> str:
         return keys.dead

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from redisjobs.inspector.entries import JobEntry, SetEntry
+from redisjobs.inspector.query import Query
 from redisjobs.inspector.queues import Queue
 from redisjobs.inspector.sets import JobSet
 from redisjobs.store.ops.queues import ANYWHERE, Where
 
+E_co = TypeVar("E_co", bound=JobEntry, covariant=True)
 Source: TypeAlias = JobSet | Queue
 
 MOST = 100  # entries of a slice
@@ -23,12 +25,12 @@ _LARGE_BYTES = 1024 * 1024  # so that Redis writes no reply for milliseconds
 _SLACK = 5  # slices that workers may have taken while one of a queue was looked at
 
 
-def sweep(source: Source, low: float = -math.inf, high: float = math.inf) -> Sweep:
-    """Begin a walk; in a set through the scores from `low` to `high`."""
-    return SetSweep(source, low, high) if isinstance(source, JobSet) else QueueSweep(source)
+def sweep(source: Source, query: Query) -> Sweep[JobEntry]:
+    """Begin a walk; in a set only through the time that is asked for. Everything else is for `Query.matches`."""
+    return SetSweep(source, query) if isinstance(source, JobSet) else QueueSweep(source)
 
 
-class Sweep:
+class Sweep(Generic[E_co]):
     """A walk. `total`: how many entries there were at its start; `where`: the slice that was given last, in a queue."""
 
     def __init__(self, total: int) -> None:
@@ -36,7 +38,7 @@ class Sweep:
         self.where = ANYWHERE
         self._limit = MOST
 
-    def __iter__(self) -> Iterator[Sequence[JobEntry]]:
+    def __iter__(self) -> Iterator[Sequence[E_co]]:
         while found := self._next():
             size_bytes = sum(len(entry.raw) for entry in found)
             self._limit = max(1, self._limit // 2) if size_bytes > _LARGE_BYTES else min(MOST, self._limit * 2)
@@ -45,14 +47,16 @@ class Sweep:
     def gone(self, raws: Collection[bytes]) -> None:
         """Hear which entries of the slice that was given last are not there any more."""
 
-    def _next(self) -> Sequence[JobEntry]:
+    def _next(self) -> Sequence[E_co]:
         raise NotImplementedError
 
 
-class SetSweep(Sweep):
+class SetSweep(Sweep[SetEntry]):
     """A walk through a set, the lowest score first, up to the highest that there is at its start."""
 
-    def __init__(self, source: JobSet, low: float = -math.inf, high: float = math.inf) -> None:
+    def __init__(self, source: JobSet, query: Query) -> None:
+        low = -math.inf if query.since is None else query.since
+        high = math.inf if query.until is None else query.until
         super().__init__(source.count(low, high))
         self._source = source
         self._score, self._high = low, min(high, source.last_score)
@@ -73,7 +77,7 @@ class SetSweep(Sweep):
         return found
 
 
-class QueueSweep(Sweep):
+class QueueSweep(Sweep[JobEntry]):
     """A walk through a queue, the next to run first, over as many jobs as it has at its start.
 
     Workers take from where it begins: it finds its place again by the last job that it gave and that is still there.
