@@ -41,7 +41,7 @@ slot of the key that stands in them, its namespace included. In a Redis Cluster 
 | `pushed:{<target>}:<producer>` | integer | the last push of a producer that was stored | push, schedule | 10 min |
 | `<identity>-cancels` | list | `["thread","jid"]` of runs to be ended | cancel | 60 s |
 | `tallied:<identity>` | integer | the last of a process's sums that was added | tally | 10 min |
-| `web-tasks` | hash | bulk work of the web UI by its id: how far it is; `<id>:stop`: that it is to stop | inspector | 1 h |
+| `web-tasks` | hash | bulk work of the web UI: how far it is, and `<id>:stop` | inspector | 1 h |
 """
 
 from __future__ import annotations

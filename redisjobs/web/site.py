@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from redisjobs.errors import RedisJobsError, StoreUnavailableError
 from redisjobs.inspector import Access, Stats
+from redisjobs.inspector.redact import Redaction
 from redisjobs.web import api, forms, pages, render
 from redisjobs.web.guard import CSRF_FIELD, Guard
 from redisjobs.web.problems import RefusedError, for_program, path_of, problem
@@ -35,6 +36,7 @@ class Site:
     def __init__(self, access: Access, settings: Settings) -> None:
         self.access = access
         self.settings = settings
+        self.redaction = Redaction(settings.redact, settings.covered)
         self.environment = render.environment([tab.templates for tab in settings.tabs])
 
     def render(self, view: View, template: str, **given: Any) -> str:

@@ -37,6 +37,6 @@ def forget(keys: Keys, tasks: Sequence[str]) -> Op[int]:
     return command("HDEL", keys.web_tasks, *(name for task in tasks for name in (task, task + _STOP)), decode=int)
 
 
-def _tasks(reply: dict[bytes, bytes]) -> dict[str, bytes]:
-    read = {name.decode("utf-8", "replace"): value for name, value in reply.items()}
+def _tasks(reply: Sequence[bytes]) -> dict[str, bytes]:
+    read = {name.decode("utf-8", "replace"): value for name, value in zip(reply[::2], reply[1::2], strict=True)}
     return {name: value for name, value in read.items() if not name.endswith(_STOP)}
