@@ -11,6 +11,7 @@ from redisjobs.errors import PayloadError
 from redisjobs.inspector import DeadSet, JobEntry, JobSet, Queue, RetrySet, ScheduledSet, SetEntry, bulk
 from redisjobs.inspector.again import again
 from redisjobs.inspector.query import Query
+from redisjobs.inspector.queues import QUEUE
 from redisjobs.inspector.search import Located, locate
 from redisjobs.inspector.timeline import timeline
 from redisjobs.web import rows
@@ -99,7 +100,7 @@ def enqueue(view: View) -> Response:
             pass
     view.note("enqueue anew", jid=made, like=jid, deleted=deletes)
     said = TEXTS.at("enqueued_new_deleted" if deletes else "enqueued_new", jid=jid[:80])
-    return view.go(f"/jobs/{made}", said, at=f"queue:{given['queue']}")
+    return view.go(f"/jobs/{made}", said, at=f"{QUEUE}:{given['queue']}")
 
 
 def _form(view: View, jid: str, found: Located, given: dict[str, str], problem: str = "") -> Response:
@@ -166,7 +167,7 @@ def _source(view: View, found: Located) -> JobSet | Queue:
 def _hint(found: Located) -> str:
     if isinstance(found.entry, SetEntry):
         return f"{found.place}:{found.entry.score!r}"
-    return f"queue:{_entry(found).queue}" if found.place == "queue" and rows.fits(_entry(found).queue) else ""
+    return f"{QUEUE}:{_entry(found).queue}" if found.place == "queue" and rows.fits(_entry(found).queue) else ""
 
 
 def _back(found: Located) -> str:
