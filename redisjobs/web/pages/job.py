@@ -11,7 +11,6 @@ from redisjobs.errors import PayloadError
 from redisjobs.inspector import DeadSet, JobEntry, JobSet, Queue, RetrySet, ScheduledSet, SetEntry, bulk
 from redisjobs.inspector.again import again
 from redisjobs.inspector.query import Query
-from redisjobs.inspector.queues import QUEUE
 from redisjobs.inspector.search import Located, locate
 from redisjobs.inspector.timeline import timeline
 from redisjobs.web import rows
@@ -52,7 +51,7 @@ def show(view: View) -> Response:
         steps=timeline(shown, found.place, run_at=found.run_at),
         actions=_ACTIONS.get(found.place, ()),
         can_edit=not found.entry.malformed,
-        hint=_hint(found),
+        hint=_hint(view, found),
         fits=rows.fits,
     )
 
@@ -64,7 +63,7 @@ def act(view: View) -> Response:
     if kind not in _ACTIONS.get(found.place, ()):
         raise RefusedError(409, TEXTS.not_now, TEXTS.not_now_remedy)
     if kind == "delete" and not view.sure:
-        back = view.url(f"/jobs/{jid}", at=_hint(found))
+        back = view.url(f"/jobs/{jid}", at=_hint(view, found))
         return view.ask(TEXTS.at("delete_job_ask", jid=jid[:80]), TEXTS.delete, details=[TEXTS.delete_note], back=back)
     work = bulk.Bulk(_source(view, found), Query(), _action(view, kind), selection=[_entry(found).raw])
     *_, progress = work
@@ -100,14 +99,14 @@ def enqueue(view: View) -> Response:
             pass
     view.note("enqueue anew", jid=made, like=jid, deleted=deletes)
     said = TEXTS.at("enqueued_new_deleted" if deletes else "enqueued_new", jid=jid[:80])
-    return view.go(f"/jobs/{made}", said, at=f"{QUEUE}:{given['queue']}")
+    return view.go(f"/jobs/{made}", said, at=Queue(view.access, given["queue"]).place)
 
 
 def _form(view: View, jid: str, found: Located, given: dict[str, str], problem: str = "") -> Response:
     can_delete = "delete" in _ACTIONS.get(found.place, ())
     status = 422 if problem else 200
     return view.page(
-        "edit.html", status, jid=jid, hint=_hint(found), given=given, problem=problem, can_delete=can_delete
+        "edit.html", status, jid=jid, hint=_hint(view, found), given=given, problem=problem, can_delete=can_delete
     )
 
 
@@ -164,10 +163,11 @@ def _source(view: View, found: Located) -> JobSet | Queue:
     return Queue(view.access, _entry(found).queue)
 
 
-def _hint(found: Located) -> str:
+def _hint(view: View, found: Located) -> str:
     if isinstance(found.entry, SetEntry):
         return f"{found.place}:{found.entry.score!r}"
-    return f"{QUEUE}:{_entry(found).queue}" if found.place == "queue" and rows.fits(_entry(found).queue) else ""
+    fits = found.place == "queue" and rows.fits(_entry(found).queue)
+    return Queue(view.access, _entry(found).queue).place if fits else ""
 
 
 def _back(found: Located) -> str:
