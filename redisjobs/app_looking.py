@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from redisjobs.app_config import AppConfig
+from redisjobs.jobs.registry import Registry
+from redisjobs.jobs.signature import Sensitive
 from redisjobs.lazy import LazyModule
 from redisjobs.store.keys import Keys
 from redisjobs.store.stores import BlockingStore
 
 if TYPE_CHECKING:
+    import re
+
     from redisjobs import inspector
     from redisjobs import web as webs
     from redisjobs.inspector import doctor as doctors
+    from redisjobs.inspector import query as queries
+    from redisjobs.inspector import redact
+    from redisjobs.inspector import search as searches
 else:
     webs = LazyModule("redisjobs.web")
     inspector = LazyModule("redisjobs.inspector")
     doctors = LazyModule("redisjobs.inspector.doctor")
+    redact = LazyModule("redisjobs.inspector.redact")
+    searches = LazyModule("redisjobs.inspector.search")
 
 
 class LookingDoors:
@@ -25,6 +35,7 @@ class LookingDoors:
 
     config: AppConfig
     keys: Keys
+    registry: Registry
 
     @cached_property
     def store(self) -> BlockingStore:
@@ -70,6 +81,11 @@ class LookingDoors:
         """The worker processes that live, Ruby's too."""
         return inspector.ProcessSet(self._access)
 
+    @property
+    def fleet(self) -> inspector.Fleet:
+        """The worker processes with what they run and hold, in one look."""
+        return inspector.Fleet(self._access)
+
     def orphans(self, peer: Literal["exq", "verk"]) -> inspector.Orphans:
         """What nodes of Exq or Verk hold, to give it back to its queues when they died."""
         return inspector.Orphans(self._access, peer)
@@ -79,13 +95,34 @@ class LookingDoors:
         """What the workers run at this moment, Ruby's too; as of their last heartbeats."""
         return inspector.WorkSet(self._access)
 
+    def find(self, query: queries.Query, **bounds: Any) -> searches.Everywhere:
+        """Find the jobs that match, wherever they are: see `redisjobs.inspector.search.find`."""
+        return searches.find(self._access, query, **bounds)
+
+    def locate(self, jid: str, *, hint: str = "", budget_s: float = 0.3) -> searches.Located:
+        """Find a job wherever it is: see `redisjobs.inspector.search.locate`."""
+        return searches.locate(self._access, jid, hint=hint, budget_s=budget_s)
+
     def doctor(self) -> doctors.Report:
         """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
         return doctors.examine(self._access)
 
     def web(self, **settings: Any) -> webs.Web:
         """Return the web UI as an ASGI app, to serve or to mount: see `redisjobs.web.Settings`; extra `web`."""
+        settings["sensitive"] = {**self._sensitive, **settings.get("sensitive", {})}
         return webs.Web(self._access, webs.Settings(**settings))
+
+    def redaction(self, patterns: Iterable[str | re.Pattern[str]] = ()) -> redact.Redaction:
+        """What pages may show: what matches `patterns`, and what jobs of this app declare `sensitive`, is hidden.
+
+        Raises:
+            ConfigError: one of the patterns is no regular expression.
+        """
+        return redact.Redaction(patterns, self._sensitive)
+
+    @property
+    def _sensitive(self) -> dict[str, Sensitive]:
+        return {job.name: job.sensitive for job in self.registry if job.opts.sensitive}
 
     @cached_property
     def _access(self) -> inspector.Access:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from redisjobs.cli.matching import Stopped, access_of, query_of, told
-from redisjobs.cli.output import date, echo, echo_json, is_text, printable
+from redisjobs.cli.output import echo, echo_json
 from redisjobs.cli.session import Session, confirm, shared_options, yes_option
 from redisjobs.errors import QueryError
 from redisjobs.lazy import LazyModule
+from redisjobs.wording import date, is_text, printable
 
 if TYPE_CHECKING:
     from redisjobs.inspector import bulk, places

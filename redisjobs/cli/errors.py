@@ -9,9 +9,10 @@ import click
 from redisjobs import clock
 from redisjobs.cli.entries import entry_json
 from redisjobs.cli.matching import access_of, class_option, query_of, where_option
-from redisjobs.cli.output import cut, echo, echo_json, moment, printable, table
+from redisjobs.cli.output import echo, echo_json, table
 from redisjobs.cli.session import Session, shared_options
 from redisjobs.lazy import LazyModule
+from redisjobs.wording import cut, moment, printable
 
 if TYPE_CHECKING:
     from redisjobs.inspector import errors as failures

@@ -10,9 +10,10 @@ import click
 
 from redisjobs import clock
 from redisjobs.cli.entries import arguments, entry_json, fault, raw_option, show_entry, what
-from redisjobs.cli.output import cut, date, echo, echo_json, moment, number, pairs, printable, table
+from redisjobs.cli.output import echo, echo_json, pairs, table
 from redisjobs.cli.session import Session, shared_options
 from redisjobs.lazy import LazyModule
+from redisjobs.wording import cut, date, moment, number, printable
 
 if TYPE_CHECKING:
     from redisjobs.inspector import query as queries
@@ -60,13 +61,12 @@ budget_option = click.option(
 @shared_options
 @click.pass_obj
 def find(session: Session, /, place: str, limit: int, budget: float, after: str, **asked: str | None) -> None:
-    """Find jobs in queues, sets and workers: those with TEXT anywhere in them, whatever its case, and all that is asked.
+    """Find jobs in queues, sets and workers: with TEXT in them, whatever its case, and all else that is asked for.
 
     Looks at everything from the beginning, until there are enough or the time is up; then it says how to go on.
     """
     query = queries.Query.of({("q" if name == "text" else name): value for name, value in asked.items() if value})
-    found = search.find(
-        session.app.access,
+    found = session.app.find(
         query,
         places=_PLACES[place] or search.PLACES,
         limit=limit,
@@ -93,7 +93,7 @@ def find(session: Session, /, place: str, limit: int, budget: float, after: str,
 @click.pass_obj
 def job(session: Session, /, jid: str, hint: str, raw: bool, budget: float) -> None:
     """Show a job wherever it is now: in a queue or set, running, or held by a worker. Exits 1 if it is nowhere."""
-    found = search.locate(session.app.access, jid, hint=hint, budget_s=budget)
+    found = session.app.locate(jid, hint=hint, budget_s=budget)
     if found.entry is None:
         why = (
             f"not found in {budget:g} s, and not all was looked at: give a longer --budget"

@@ -36,8 +36,11 @@ COMMANDS = {
     "retry": ("redisjobs.cli.bulk:retry", "Put all jobs of a set that match into their queues now."),
     "kill": ("redisjobs.cli.bulk:kill", "Move all jobs that match to the dead set."),
     "delete": ("redisjobs.cli.bulk:delete", "Delete all jobs that match."),
-    "reschedule": ("redisjobs.cli.bulk:reschedule", "Give all jobs that match another moment."),
-    "export": ("redisjobs.cli.transfer:export", "Write jobs to a file, as JSON lines."),
+    "reschedule": (
+        "redisjobs.cli.bulk:reschedule",
+        "Give all jobs that match, in retries or scheduled, another moment.",
+    ),
+    "export": ("redisjobs.cli.transfer:export", "Write jobs as JSON lines."),
     "import": ("redisjobs.cli.transfer:import_", "Put exported jobs back."),
     "doctor": (
         "redisjobs.cli.doctor:doctor",
@@ -48,6 +51,7 @@ COMMANDS = {
     "web": ("redisjobs.cli.web:web", "Serve the web UI."),
     "quiet": ("redisjobs.cli.signals:quiet", "Have workers take no more jobs."),
     "stop": ("redisjobs.cli.signals:stop", "Have workers end."),
+    "cancel": ("redisjobs.cli.cancel:cancel", "End jobs that run, and put them into the dead set."),
     "adopt": ("redisjobs.cli.adopt:adopt", "Take over the jobs of a node of Exq's or Verk's that died."),
     "demo": ("redisjobs.cli.demo:demo", "Enqueue a mix of jobs and run them here."),
     "version": ("redisjobs.cli.version:version", "Show the version."),

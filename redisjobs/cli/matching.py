@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from redisjobs.cli.output import is_text
 from redisjobs.cli.session import Session
 from redisjobs.lazy import LazyModule
+from redisjobs.wording import is_text
 
 if TYPE_CHECKING:
     import signal

@@ -8,13 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from redisjobs.errors import RedisJobsError, WrongTypeError
 from redisjobs.inspector.access import Access
 from redisjobs.store.ops import processes as ops
+
+
+class CapsuleInfo(NamedTuple):
+    """A capsule as its process tells of it: how many jobs at once, `mode` (`strict`, `random`, `weighted`), queues."""
+
+    name: str
+    concurrency: int
+    mode: str
+    queues: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,14 @@ class Process:
             return 0
         major = self.version.partition(".")[0]
         return int(major) if major.isdecimal() and len(major) < 4 else 6
+
+    @property
+    def capsules(self) -> list[CapsuleInfo]:
+        """Its capsules; those of Sidekiq before 8.0.9, and of Exq, do not tell of any."""
+        return [
+            CapsuleInfo(name, int(_number(one.get("concurrency"))), _text(one.get("mode")), _names(one.get("weights")))
+            for name, one in _capsules(self.info).items()
+        ]
 
     def quiet(self) -> None:
         """Have it take no more jobs; it obeys at its next heartbeat, within ten seconds. There is no way back.
@@ -186,21 +203,25 @@ def _concurrency(own: bytes | None, info: Mapping[str, Any]) -> int:
         return int(_number(own))
     if info.get("concurrency") is not None:
         return int(_number(info["concurrency"]))
-    return sum(int(_number(capsule.get("concurrency"))) for capsule in _capsules(info))
+    return sum(int(_number(capsule.get("concurrency"))) for capsule in _capsules(info).values())
 
 
 def _queues(info: Mapping[str, Any]) -> tuple[str, ...]:
     told = _texts(info.get("queues"))
     if told:
         return told
-    weights = [capsule.get("weights") for capsule in _capsules(info)] or info.get("weights")
+    weights = [capsule.get("weights") for capsule in _capsules(info).values()] or info.get("weights")
     listed = weights if isinstance(weights, list) else [weights]
-    return tuple(dict.fromkeys(name for one in listed if isinstance(one, dict) for name in one))
+    return tuple(dict.fromkeys(name for one in listed for name in _names(one)))
 
 
-def _capsules(info: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _names(weights: Any) -> tuple[str, ...]:
+    return tuple(weights) if isinstance(weights, dict) else ()
+
+
+def _capsules(info: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     found = info.get("capsules")
-    return [one for one in found.values() if isinstance(one, dict)] if isinstance(found, dict) else []
+    return {name: one for name, one in found.items() if isinstance(one, dict)} if isinstance(found, dict) else {}
 
 
 def _object(raw: bytes | None) -> dict[str, Any]:

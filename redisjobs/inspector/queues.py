@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from redisjobs import clock
@@ -13,13 +13,14 @@ from redisjobs.inspector.access import Access
 from redisjobs.inspector.entries import Acted, JobEntry
 from redisjobs.inspector.pages import PAGE, Hit, Slice, walk
 from redisjobs.inspector.query import Query
+from redisjobs.store.op import Op
 from redisjobs.store.ops import queues as ops
 from redisjobs.store.ops.queues import ANYWHERE, Where
 from redisjobs.store.resque_keys import ResqueKeys
 from redisjobs.wire import payload
 
-_CURSOR = re.compile(r"[0-9]{1,15}")
 QUEUE = "queue"
+_CURSOR = re.compile(r"[0-9]{1,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +138,32 @@ class Queue:
 
     def delete_some(self, entries: Sequence[JobEntry], where: Where = ANYWHERE) -> Acted[JobEntry]:
         """Delete some jobs, as they were listed."""
-        return Acted(self._access.run(ops.withdraw(self._keys, self.name, [entry.raw for entry in entries], where)))
+        raws = [entry.raw for entry in entries]
+        return Acted(self._pluck(lambda place: ops.withdraw(self._keys, self.name, raws, place), len(raws), where))
 
     def kill_some(self, entries: Sequence[JobEntry], where: Where = ANYWHERE) -> Acted[JobEntry]:
         """Move some jobs, as they were listed, to the dead set. Calls no death handlers."""
         pairs = [(entry.raw, self._access.buried(entry)) for entry in entries]
-        return Acted(self._access.run(ops.condemn(self._keys, self.name, pairs, where, dead=self._access.dead)))
+        dead = self._access.dead
+        return Acted(
+            self._pluck(lambda place: ops.condemn(self._keys, self.name, pairs, place, dead=dead), len(pairs), where)
+        )
 
     def move_some(self, entries: Sequence[JobEntry], target: str, where: Where = ANYWHERE) -> Acted[JobEntry]:
         """Move some jobs, as they were listed, to another queue, behind what it has. Bytes that are no job stay."""
         left = [(entry, f"{entry.problem.field}: {entry.problem.problem}") for entry in entries if entry.problem]
         jobs = [entry.raw for entry in entries if entry.problem is None]
         pairs = [(raw, payload.change(raw, {"queue": target})) for raw in jobs]
-        return Acted(self._access.run(ops.divert(self._keys, self.name, target, pairs, where)) if pairs else 0, left)
+        return Acted(
+            self._pluck(lambda place: ops.divert(self._keys, self.name, target, pairs, place), len(pairs), where), left
+        )
+
+    def _pluck(self, op: Callable[[Where], Op[int]], count: int, where: Where) -> int:
+        """Take `count` jobs; those that are not there any more from nearer to the end where workers take them."""
+        found = self._access.run(op(where)) if count else 0
+        if found < count and where.wider != where:
+            found += self._access.run(op(where.wider))
+        return found
 
     def push_some(self, raws: Sequence[bytes]) -> None:
         """Put bytes here as they are, behind what is here; the first runs first."""

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -23,6 +23,8 @@ from redisjobs.jobs.signature import Sensitive
 from redisjobs.wire import backtrace, deadletter, elixir, jobdata, payload
 
 E = TypeVar("E", bound=JobEntry)
+
+Told: TypeAlias = Sensitive | Sequence[str | int]
 
 HIDDEN = "[hidden]"
 
@@ -76,17 +78,18 @@ class Redaction:
     """Covers entries and texts.
 
     `patterns` are regular expressions. An argument in which one is found is hidden as a whole, as is the value of a key
-    in which one is found; in other texts it is that part. `sensitive`: by the name of the job on the wire.
+    in which one is found; in other texts it is that part. `sensitive`: by the name of the job on the wire;
+    of a job whose function is not known here, numbers of arguments and keys of dicts.
 
     Raises:
         ConfigError: one of the patterns is no regular expression.
     """
 
     def __init__(
-        self, patterns: Iterable[str | re.Pattern[str]] = (), sensitive: Mapping[str, Sensitive] | None = None
+        self, patterns: Iterable[str | re.Pattern[str]] = (), sensitive: Mapping[str, Told] | None = None
     ) -> None:
         self._patterns = [_compiled(pattern) for pattern in patterns]
-        self._sensitive = {elixir.spelled(name): told for name, told in (sensitive or {}).items()}
+        self._sensitive = {elixir.spelled(name): _placed(told) for name, told in (sensitive or {}).items()}
 
     def args(self, entry: JobEntry) -> list[Any]:
         """Return the arguments that people know, as `JobEntry.display_args`."""
@@ -248,6 +251,13 @@ def _is_wrapped(members: Mapping[str, Any], args: Any) -> bool:
     """Tell whether a payload carries a job of ActiveJob."""
     name = members.get("class")
     return isinstance(name, str) and name in jobdata.WRAPPERS and isinstance(args, list) and bool(jobdata.inside(args))
+
+
+def _placed(told: Told) -> Sensitive:
+    if isinstance(told, Sensitive):
+        return told
+    places = frozenset(one for one in told if isinstance(one, int))
+    return Sensitive(places, None, frozenset(one for one in told if isinstance(one, str)))
 
 
 def _compiled(pattern: str | re.Pattern[str]) -> re.Pattern[str]:

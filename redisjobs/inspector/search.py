@@ -35,7 +35,7 @@ BUDGET_S = 0.2
 _FIRST = 16  # entries of the first look: how large they are is not known yet
 _GROWTH = 4
 _MOST = 1000
-_MOST_BYTES = 500_000
+_MOST_BYTES = 250_000
 
 
 class Found(Struct, Generic[E], frozen=True):
@@ -92,7 +92,7 @@ def search(
 
 
 class _Pace:
-    """How many entries the next look takes: as many as Redis reads in a millisecond, and as the time allows."""
+    """How many entries the next look takes: as many as Redis reads in half a millisecond, and as the time allows."""
 
     def __init__(self, budget_s: float) -> None:
         self.count = _FIRST
@@ -100,12 +100,13 @@ class _Pace:
         self._until = self._since + budget_s
 
     def goes_on(self, seen: Slice[Any]) -> bool:
-        """Set the next count by what was seen; False if the time would be up before it is looked at."""
+        """Set the next count by what was seen; False if the time is up."""
         now = clock.monotonic()
         each_bytes, each_s = max(1.0, seen.size_bytes / seen.looked), (now - self._since) / seen.looked
-        self.count = max(1, min(_GROWTH * seen.looked, _MOST, int(_MOST_BYTES / each_bytes)))
+        in_time = int((self._until - now) / max(each_s, 1e-9))
+        self.count = max(1, min(_GROWTH * seen.looked, _MOST, int(_MOST_BYTES / each_bytes), in_time))
         self._since = now
-        return now + self.count * each_s < self._until
+        return in_time > 0
 
 
 Place: TypeAlias = Literal["running", "retry", "dead", "schedule", "queue", "leased"]

@@ -9,10 +9,9 @@ Unlike Ruby's API, `kill` calls no death handlers: they belong to workers, and t
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from math import inf
+from math import ceil, inf
 from typing import TypeAlias
 
 from redisjobs import clock
@@ -128,9 +127,9 @@ class JobSet:
         for _ in range(_TRIES):
             counts = (
                 self._before(high if down else low),
-                ops.count(self._key, low, high),
+                ops.between(self._key, low, high),
                 self._before(score or "0"),
-                ops.count(self._key, score or "0", score or "0"),
+                ops.between(self._key, score or "0", score or "0"),
             )
             read = ops.page(self._key, start=rank, stop=rank + count - 1, newest_first=down)
             first, total, before, equal, members = self._access.run(Together((*counts, read), atomic=True))
@@ -142,7 +141,7 @@ class JobSet:
 
     def _before(self, score: str) -> Op[int]:
         """Count what stands before the first of a score."""
-        return ops.count(self._key, *((f"({score}", "inf") if self.newest_first else ("-inf", f"({score}")))
+        return ops.between(self._key, *((f"({score}", "inf") if self.newest_first else ("-inf", f"({score}")))
 
     def enqueue(self, job: str | SetEntry, *, queue: str | None = None) -> bool:
         """Put one job into its queue now, by its jid or as it was listed; False if it is not here any more.
@@ -202,22 +201,22 @@ class JobSet:
 
     def between(self, low: float, high: float, *, offset: int = 0, limit: int = PAGE) -> list[SetEntry]:
         """Return some entries with scores from `low` to `high`, the lowest first. Cost: O(offset)."""
-        found = self._access.run(ops.between(self._key, low, high, offset=offset, count=limit))
+        found = self._access.run(ops.ranged(self._key, low, high, offset=offset, count=limit))
         return [SetEntry(raw, score=score) for raw, score in found]
 
-    def count(self, low: float = -math.inf, high: float = math.inf) -> int:
+    def count(self, low: float = -inf, high: float = inf) -> int:
         """Count the entries with scores from `low` to `high`."""
-        return self._access.run(ops.count(self._key, repr(low), repr(high)))
+        return self._access.run(ops.between(self._key, repr(low), repr(high)))
 
     @property
     def last_score(self) -> float:
         """The highest score that an entry has; -inf if there is none."""
         found = self._access.run(ops.page(self._key, start=0, stop=0, newest_first=True))
-        return found[0][1] if found else -math.inf
+        return found[0][1] if found else -inf
 
     def these(self, raws: Sequence[bytes]) -> list[SetEntry]:
         """Return the entries of these bytes that are here."""
-        scores = self._access.run(ops.scores(self._key, raws)) if raws else []
+        scores = self._access.run(Together([ops.score(self._key, raw) for raw in raws]))
         return [SetEntry(raw, score=at) for raw, at in zip(raws, scores, strict=True) if at is not None]
 
     def add_some(self, scored: Sequence[tuple[bytes, float]]) -> None:
@@ -310,7 +309,7 @@ class _Waiting(JobSet):
 
     def reschedule_some(self, entries: Sequence[SetEntry], when: Callable[[SetEntry], float]) -> Acted[SetEntry]:
         """Give some jobs, as they were listed, another moment (Unix seconds); who has a new one by now keeps it."""
-        whole = math.ceil if self._access.wire == "verk" else float  # its pages read whole seconds only
+        whole = ceil if self._access.wire == "verk" else float  # its pages read whole seconds only
         shifts = [(entry.raw, entry.score, float(whole(when(entry)))) for entry in entries]
         return Acted(self._access.run(ops.reschedule(self._key, shifts)))
 

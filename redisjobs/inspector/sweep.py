@@ -102,8 +102,8 @@ class QueueSweep(Sweep[JobEntry]):
         if limit <= 0:
             return ()
         first, found = self._behind_anchor(limit)
-        slack = min(first, _SLACK * self._limit)
-        self.where = Where(first - slack, slack + 2 * limit)  # workers give some back, too
+        slack = min(first, limit)
+        self.where = Where(first - slack, slack + 2 * limit)  # workers take some meanwhile, or give some back
         self._start, self._given, self._before = first + len(found), found, self._anchor
         self._anchor = found[-1].raw if found else self._anchor
         self._remaining -= len(found)

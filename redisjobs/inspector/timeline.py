@@ -1,4 +1,4 @@
-"""What an entry says about its own past and future, in the order of time; pure, so that all front ends tell the same."""
+"""What an entry says of its own past and future, in the order of time; pure: all front ends tell the same."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 from starlette.requests import Request
 
-from redisjobs.jobs.signature import Sensitive
 from redisjobs.web.accounts import Account, User
 from redisjobs.web.tabs import Tab
 
@@ -51,14 +50,3 @@ class Settings(Struct, frozen=True, kw_only=True):
     def guarded(self) -> bool:
         """Whether somebody looks who comes in."""
         return bool(self.accounts) or self.authorize is not None or self.host_guards
-
-    @property
-    def covered(self) -> dict[str, Sensitive]:
-        """What is hidden, by job class, as `Redaction` takes it."""
-        return {
-            name: Sensitive(
-                frozenset(part for part in told if isinstance(part, int)),
-                keys=frozenset(part for part in told if isinstance(part, str)),
-            )
-            for name, told in self.sensitive.items()
-        }

@@ -14,12 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from redisjobs.errors import RedisJobsError, StoreUnavailableError
 from redisjobs.inspector import Access, Stats
 from redisjobs.inspector.redact import Redaction
 from redisjobs.web import api, forms, pages, render
 from redisjobs.web.guard import CSRF_FIELD, Guard
+from redisjobs.web.mounting import Below, WsgiBelow, as_wsgi
 from redisjobs.web.problems import RefusedError, for_program, path_of, problem
 from redisjobs.web.settings import Settings
 from redisjobs.web.tabs import Tab
@@ -36,7 +38,8 @@ class Site:
     def __init__(self, access: Access, settings: Settings) -> None:
         self.access = access
         self.settings = settings
-        self.redaction = Redaction(settings.redact, settings.covered)
+        self.live = settings.live
+        self.redaction = Redaction(settings.redact, settings.sensitive)
         self.environment = render.environment([tab.templates for tab in settings.tabs])
 
     def render(self, view: View, template: str, **given: Any) -> str:
@@ -82,6 +85,23 @@ class Web(Starlette):
                 RedisJobsError: self._failed,
             },
         )
+
+    def wsgi(self) -> Any:
+        """Return this as a WSGI app, for Flask, or Django under WSGI. Pages ask again where they would listen."""
+        self.site.live = False
+        return as_wsgi(self)
+
+    def below(self, path: str, other: ASGIApp) -> ASGIApp:
+        """Return an ASGI app that serves this below a path, and the other app elsewhere: for Django, which mounts none.
+
+        Raises:
+            ConfigError: the path does not begin with a slash, or ends with one.
+        """
+        return Below(path, self, other)
+
+    def wsgi_below(self, path: str, other: Any) -> Any:
+        """See `below` and `wsgi`: the same of WSGI apps."""
+        return WsgiBelow(path, self.wsgi(), other)
 
     def _pages(self) -> list[BaseRoute]:
         return [

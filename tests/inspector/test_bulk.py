@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
+from redisjobs.config import DeadSetConfig
 from redisjobs.errors import RedisJobsError
 from redisjobs.inspector import Access, DeadSet, JobSet, Queue, RetrySet, ScheduledSet
 from redisjobs.inspector.bulk import Action, Bulk, Counted, Delete, Kill, Move, Progress, Reschedule, Retry, count
 from redisjobs.inspector.query import Query
 from redisjobs.inspector.sweep import Source
+from redisjobs.store.ops.queues import Where
+from redisjobs.store.resque_keys import ResqueKeys
+from redisjobs.store.stores import BlockingStore
 from tests.support.builders import a_payload
 from tests.support.real_redis import RealRedis
 
@@ -253,6 +257,18 @@ def test_what_workers_give_back_meanwhile_hides_no_job(redis: RealRedis, access:
     assert not [raw for raw in redis.value("queue:default") if "Report" in raw]
 
 
+@pytest.mark.parametrize("taken", [50, 350, 1000])
+def test_jobs_that_moved_up_since_the_look_are_found(redis: RealRedis, access: Access, taken: int) -> None:
+    """Workers took many others in between."""
+    fill(redis, 2000)
+    source = Queue(access, "default")
+    [entry] = source.oldest(1500, 1)
+    redis.client.rpop("queue:default", taken)
+
+    assert source.delete_some([entry], Where(1450, 100)).count == 1
+    assert redis.client.llen("queue:default") == 2000 - taken - 1
+
+
 def test_jobs_that_workers_took_since_the_look_are_left_to_them(redis: RealRedis, access: Access) -> None:
     fill(redis, 300)
     source = Queue(access, "default")
@@ -294,3 +310,14 @@ def test_the_same_bytes_are_found_wherever_they_stand(redis: RealRedis, access: 
 def test_what_makes_no_sense_is_refused_at_once(access: Access, source: Any, action: Action) -> None:
     with pytest.raises(RedisJobsError):
         Bulk(source(access), ALL, action)
+
+
+def test_queues_of_resque_are_refused(redis: RealRedis) -> None:
+    """Their next job stands at the other end."""
+    store = BlockingStore(redis.config)
+    redis.seed({"resque:queue:q": ['{"class":"A","args":[]}']})
+    access = Access(store, ResqueKeys(), DeadSetConfig(), "sidekiq8")
+
+    with pytest.raises(RedisJobsError, match="Resque's queues"):
+        list(Bulk(Queue(access, "q"), ALL, Delete()))
+    store.close()

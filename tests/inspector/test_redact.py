@@ -94,6 +94,12 @@ def test_elixirs_spelling_of_a_name_counts_too() -> None:
     assert redaction.payload(an_entry(class_="Shop.Pay", args='["4111",2]'))["args"] == '["[hidden]",2]'  # type: ignore[index]
 
 
+def test_what_is_sensitive_in_a_job_of_others_can_be_told() -> None:
+    redaction = Redaction(sensitive={"Ruby::Pay": [1, "pin"]})
+
+    assert redaction.args(an_entry(class_="Ruby::Pay", args=[7, "4111", {"pin": "1"}])) == [7, HIDDEN, {"pin": HIDDEN}]
+
+
 @pytest.mark.parametrize("name", ["kard", "shop", 5, "options"])
 def test_what_a_function_does_not_take_cannot_be_declared(name: Any) -> None:
     def function(card: str, *, pin: str) -> None: ...

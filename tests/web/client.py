@@ -1,69 +1,61 @@
-"""Ask the web UI as a browser does: cookies kept, forms posted with the token of the page, redirects followed."""
+"""A program that reads our pages and posts their forms, as a browser without JavaScript does."""
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Mapping, Sequence
-from html import unescape
 from typing import Any
 
-from httpx import ASGITransport, AsyncClient, Cookies, Response
+import httpx
 
 from redisjobs import RedisJobs
+from tests.support.site import Site
 
-Fields = Mapping[str, str | Sequence[str]]
 
+class Client:
+    """Asks a site. `post` sends the token of our pages along, and does not follow where it is sent to."""
 
-class Browser:
-    """Somebody who looks at the pages of an app."""
+    def __init__(self, asgi: Any, **more: Any) -> None:
+        self.site = Site(asgi)
+        self.http = httpx.Client(base_url=self.site.url, timeout=60, **more)
 
-    def __init__(self, app: RedisJobs, **settings: Any) -> None:
-        self.cookies = Cookies()
-        self._web = app.web(**settings)
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        """Read a page, wherever that is."""
+        return self.http.get(path, follow_redirects=True, **more)
 
-    def get(self, path: str, **params: str) -> Response:
-        """Look at a page."""
-        return self.ask("GET", path, params=params or None)
+    def text(self, path: str) -> str:
+        """Return the HTML of a page that is there."""
+        found = self.get(path)
+        assert found.status_code == 200, found.text
+        return found.text
 
-    def post(self, path: str, fields: Fields | None = None, **more: Any) -> Response:
-        """Send a form of our pages, and follow where it leads."""
-        files = more.pop("files", None)
-        data = {"csrf": self.token, **(fields or {}), **more}
-        return self.ask("POST", path, data=data, files=files)
+    def post(self, path: str, *, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:
+        """Send a form."""
+        return self.http.post(path, data={"csrf": self.token, **fields}, headers=headers)
 
-    def sure(self, path: str, fields: Fields | None = None, **more: Any) -> Response:
-        """Send a form, see that it asks, and say yes."""
-        asked = self.post(path, fields, **more)
-        assert 'name="sure"' in asked.text, asked.text
-        kept: dict[str, list[str]] = {}
-        for name, value in re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', asked.text):
-            kept.setdefault(unescape(name), []).append(unescape(value))
-        return self.ask("POST", str(asked.url), data=kept)
+    def act(self, path: str, **fields: Any) -> str:
+        """Send a form, go where that leads, and return the HTML there."""
+        sent = self.post(path, **fields)
+        assert sent.status_code == 303, sent.text
+        return self.text(sent.headers["location"])
 
     @property
     def token(self) -> str:
-        """What our forms send along."""
-        if "redisjobs_csrf" not in self.cookies:
-            self.get("/tasks")
-        return self.cookies["redisjobs_csrf"]
+        """The token that the pages have in their forms."""
+        if "redisjobs_csrf" not in self.http.cookies:
+            self.http.get("/static/icon.svg")
+        return str(self.http.cookies["redisjobs_csrf"])
 
-    def ask(self, method: str, path: str, **what: Any) -> Response:
-        """Send any request."""
-        return asyncio.run(self._ask(method, path, what))
-
-    async def _ask(self, method: str, path: str, what: Mapping[str, Any]) -> Response:
-        transport = ASGITransport(self._web)
-        client = AsyncClient(
-            transport=transport, base_url="http://localhost", cookies=self.cookies, follow_redirects=True
-        )
-        async with client:
-            response = await client.request(method, path, **what)
-            self.cookies = client.cookies
-        return response
+    def close(self) -> None:
+        """End the site."""
+        self.http.close()
+        self.site.close()
 
 
-def notice(page: Response) -> str:
-    """Return what a page says about the act before."""
-    found = re.search(r'<p class="notice" role="status">(.*?)</p>', page.text, re.DOTALL)
-    return unescape(found[1]) if found else ""
+def words(html: str) -> str:
+    """Return what a page says, without its tags."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
+
+
+def opened(app: RedisJobs, **settings: Any) -> Client:
+    """Serve an app's web UI."""
+    return Client(app.web(**settings))

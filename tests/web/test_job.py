@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import msgspec
 import pytest
 
+from redisjobs import RedisJobs
 from redisjobs.wire import backtrace
 from tests.support.builders import JID, a_payload
 from tests.support.real_redis import RealRedis
-from tests.web.client import Browser, notice
+from tests.web.browser import Browser, notice
+from tests.web.client import Client
+
+Serve: TypeAlias = Callable[..., Client]
 
 RAW = a_payload(
     args=[1, {"subject": "hi"}],
@@ -181,3 +186,14 @@ def test_who_may_only_look_cannot_edit(browse: Callable[..., Browser], redis: Re
 
     assert web.get(f"/jobs/{JID}").status_code == 200 and web.get(f"/edit/{JID}").status_code == 403
     assert web.post(f"/jobs/{JID}", action="retry").status_code == 403
+
+
+def test_what_jobs_of_the_app_declare_sensitive_is_hidden(app: RedisJobs, serve: Serve, redis: RealRedis) -> None:
+    @app.job(name="Pay", sensitive=["card"])
+    def pay(amount: int, card: str) -> None: ...
+
+    redis.seed({"dead": {a_payload(args=[5, "4111-1111"], class_="Pay"): 5}})
+
+    page = Browser(serve(app.web())).get(f"/jobs/{JID}").text
+
+    assert "4111" not in page and "[hidden]" in page

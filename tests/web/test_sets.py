@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.builders import a_payload
 from tests.support.real_redis import RealRedis
-from tests.web.client import Browser, notice
+from tests.web.browser import Browser, notice
 
 HOSTILE = "<script>alert(1)</script>\u202e\x00\x1b[31m</td></table>"
 

@@ -79,20 +79,7 @@ def size(set_key: str) -> Op[int]:
     return command("ZCARD", set_key, decode=int)
 
 
-def page(set_key: str, *, start: int, stop: int, newest_first: bool) -> Op[list[tuple[bytes, float]]]:
-    """Read members by rank, `stop` included. Safe to send twice: it only reads."""
-    name = "ZREVRANGE" if newest_first else "ZRANGE"
-    return command(name, set_key, start, stop, "WITHSCORES", decode=_scored)
-
-
-def between(set_key: str, low: float, high: float, *, offset: int, count: int) -> Op[list[tuple[bytes, float]]]:
-    """Read members by score, the lowest first, both bounds included. Safe to send twice: it only reads."""
-    return command(
-        "ZRANGEBYSCORE", set_key, repr(low), repr(high), "WITHSCORES", "LIMIT", offset, count, decode=_scored
-    )
-
-
-def count(set_key: str, low: str, high: str) -> Op[int]:
+def between(set_key: str, low: str, high: str) -> Op[int]:
     """Count the members with scores between two, as Redis writes them: `-inf`, `(5` is without 5 itself.
 
     Safe to send twice: it only reads.
@@ -100,11 +87,22 @@ def count(set_key: str, low: str, high: str) -> Op[int]:
     return command("ZCOUNT", set_key, low, high, decode=int)
 
 
-def scores(set_key: str, members: Sequence[bytes]) -> Op[list[float | None]]:
-    """Read the scores of members, None of those that are not there. Safe to send twice: it only reads."""
+def page(set_key: str, *, start: int, stop: int, newest_first: bool) -> Op[list[tuple[bytes, float]]]:
+    """Read members by rank, `stop` included. Safe to send twice: it only reads."""
+    name = "ZREVRANGE" if newest_first else "ZRANGE"
+    return command(name, set_key, start, stop, "WITHSCORES", decode=_scored)
+
+
+def ranged(set_key: str, low: float, high: float, *, offset: int, count: int) -> Op[list[tuple[bytes, float]]]:
+    """Read members by score, the lowest first, both bounds included. Safe to send twice: it only reads."""
     return command(
-        "ZMSCORE", set_key, *members, decode=lambda found: [None if at is None else float(at) for at in found]
+        "ZRANGEBYSCORE", set_key, repr(low), repr(high), "WITHSCORES", "LIMIT", offset, count, decode=_scored
     )
+
+
+def score(set_key: str, member: bytes) -> Op[float | None]:
+    """Read the score of a member, None if it is not there. Safe to send twice: it only reads."""
+    return command("ZSCORE", set_key, member, decode=lambda found: None if found is None else float(found))
 
 
 def search(set_key: str, cursor: int, *, text: str, count: int) -> Op[tuple[int, list[tuple[bytes, float]]]]:
