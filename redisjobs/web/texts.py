@@ -141,6 +141,8 @@ TEXTS = Texts(
         "reschedule_note": "Each keeps its place in the set and gets another moment.",
         "with_filter": "Only those with: {terms}",
         "none_chosen": "No job was chosen, or they have gone meanwhile: nothing was done.",
+        "more_matching": "More that match",
+        "look_longer": "Look for up to 5 seconds",
         "none_match": "No job matches.",
         "none_match_yet": "No job matches so far.",
         "bulk_done": "{count:,} {done}",

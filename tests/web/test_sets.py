@@ -76,6 +76,24 @@ def test_a_filter_in_the_url_leaves_what_matches(
     assert re.findall(r'href="/jobs/(\w)\?', page) == found
 
 
+def test_more_matches_than_a_page_holds_are_on_the_next(web: Browser, redis: RealRedis) -> None:
+    redis.seed({"retry": {a_failed(f"j{number:03}", tags=["eu"]): number for number in range(70)}})
+
+    first = web.get("/retries", tag="eu").text
+    after = re.search(r'href="(/retries\?[^"]*after=[^"]*)" rel="next"', first)
+
+    assert after
+    second = web.get(after[1].replace("&amp;", "&")).text
+    listed = [re.findall(r'href="/jobs/(j\d+)\?', page) for page in (first, second)]
+    assert [len(page) for page in listed] == [50, 20] and len({*listed[0], *listed[1]}) == 70
+
+
+def test_a_page_without_a_filter_leads_to_the_next(web: Browser, redis: RealRedis) -> None:
+    redis.seed({"dead": {a_failed(f"j{number:03}"): number for number in range(70)}})
+
+    assert re.findall(r'href="/jobs/(j\d+)\?', web.get("/dead?start=50").text)[0] == "j019"
+
+
 def test_a_filter_that_cannot_be_read_is_told_beside_its_form(web: Browser) -> None:
     page = web.get("/retries", since="yesterday-ish")
 

@@ -28,7 +28,7 @@ _ACTIONS = {
     "dead": ("retry", "delete"),
     "queue": ("kill", "delete"),
 }
-_LOOK_S, _LONGER_S = 0.3, 5.0
+_LOOK_S, _LONGER_S = 0.15, 5.0
 _LONGEST_TO_EDIT = 200_000
 
 

@@ -26,8 +26,8 @@ SETS: dict[str, type[JobSet]] = {"retries": RetrySet, "scheduled": ScheduledSet,
 _FIELDS = ("class", "jid", "queue", "error", "args", "tag", "since", "until")
 _MORE = ("q", "error_class", "message", "where")  # have a field in the form once they are asked for
 _AT_ONCE = 500
-_LOOK_S = 0.2
-_GROUP_S = 0.5
+_LOOK_S = 0.15
+_LONGER_S = 5.0
 _BLANK = re.compile(r"<(?:uuid|text|hex|n)>|\[hidden\]")
 
 
@@ -71,10 +71,10 @@ def _show(name: str) -> Callable[[View], Response]:
 
 def _errors(name: str) -> Callable[[View], Response]:
     def show(view: View) -> Response:
-        query = _query(view)
-        found = errors.group([SETS[name](view.access)], query, budget_s=_GROUP_S)
+        query, longer = _query(view), "longer" in view.params
+        found = errors.group([SETS[name](view.access)], query, budget_s=_LONGER_S if longer else _LOOK_S)
         groups = [_group(view, one, query, name) for one in found.groups[:200]]
-        return view.page("errors.html", name=name, found=found, groups=groups, terms=query.terms())
+        return view.page("errors.html", name=name, found=found, groups=groups, terms=query.terms(), longer=longer)
 
     return show
 
