@@ -19,15 +19,20 @@ if TYPE_CHECKING:
     from redisjobs import inspector
     from redisjobs import web as webs
     from redisjobs.inspector import doctor as doctors
+    from redisjobs.inspector import exporter as exporters
+    from redisjobs.inspector import monitor as monitors
     from redisjobs.inspector import query as queries
-    from redisjobs.inspector import redact
+    from redisjobs.inspector import rates, redact
     from redisjobs.inspector import search as searches
 else:
-    webs = LazyModule("redisjobs.web")
     inspector = LazyModule("redisjobs.inspector")
     doctors = LazyModule("redisjobs.inspector.doctor")
+    exporters = LazyModule("redisjobs.inspector.exporter")
+    monitors = LazyModule("redisjobs.inspector.monitor")
+    rates = LazyModule("redisjobs.inspector.rates")
     redact = LazyModule("redisjobs.inspector.redact")
     searches = LazyModule("redisjobs.inspector.search")
+    webs = LazyModule("redisjobs.web")
 
 
 class LookingDoors:
@@ -86,6 +91,22 @@ class LookingDoors:
         """The worker processes with what they run and hold, in one look."""
         return inspector.Fleet(self._access)
 
+    def metrics(self) -> inspector.Metrics:
+        """How often, how long and how badly each class ran, Ruby's too; and the deploys."""
+        return inspector.Metrics(self._access)
+
+    def sampler(self) -> rates.Sampler:
+        """Return what tells, look by look, how many jobs a second go into each queue and out of it."""
+        return rates.Sampler(self._access)
+
+    def monitor(self, limits: monitors.Limits) -> monitors.Watched:
+        """Look whether all is well, by these limits and by what the doctor calls a problem."""
+        return monitors.watch(self._access, limits)
+
+    def exporter(self) -> exporters.Exporter:
+        """Return what makes a text of all that for Prometheus, scrape by scrape."""
+        return exporters.Exporter(self._access)
+
     def orphans(self, peer: Literal["exq", "verk"]) -> inspector.Orphans:
         """What nodes of Exq or Verk hold, to give it back to its queues when they died."""
         return inspector.Orphans(self._access, peer)
@@ -107,9 +128,15 @@ class LookingDoors:
         """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
         return doctors.examine(self._access)
 
+    @cached_property
+    def tabs(self) -> list[webs.Tab]:
+        """The pages that plug-ins add to the web UI: append one."""
+        return []
+
     def web(self, **settings: Any) -> webs.Web:
         """Return the web UI as an ASGI app, to serve or to mount: see `redisjobs.web.Settings`; extra `web`."""
         settings["sensitive"] = {**self._sensitive, **settings.get("sensitive", {})}
+        settings["tabs"] = [*self.tabs, *settings.get("tabs", ())]
         return webs.Web(self._access, webs.Settings(**settings))
 
     def redaction(self, patterns: Iterable[str | re.Pattern[str]] = ()) -> redact.Redaction:
