@@ -102,17 +102,18 @@ def _act(name: str) -> Callable[[View], Response]:
             task = Tasks(view.access).begin(work, title=title, who=view.user.name, back=back)
             return view.go(f"/tasks/{task.id}")
         *_, progress = work
-        return view.go(f"/{name}", done(work, progress), **_query(view).terms())
+        return view.go(f"/{name}", done(view, work, progress), **_query(view).terms())
 
     return act
 
 
-def done(work: bulk.Bulk, progress: bulk.Progress) -> str:
+def done(view: View, work: bulk.Bulk, progress: bulk.Progress) -> str:
     """Say what bulk work did."""
     said = TEXTS.at("bulk_done", count=progress.done, done=work.action.done)
     if not progress.left:
         return said
-    return TEXTS.at("bulk_left", said=said, left=progress.left, reason="; ".join(dict(work.reasons[:3]).values()))
+    reason = view.site.redaction.text("; ".join(dict(work.reasons[:3]).values()))
+    return TEXTS.at("bulk_left", said=said, left=progress.left, reason=reason)
 
 
 def _action(view: View, kind: str) -> bulk.Action:
@@ -141,7 +142,8 @@ def _told(query: Query) -> str:
 
 def _group(view: View, one: errors.ErrorGroup, query: Query, name: str) -> _Group:
     cover = view.site.redaction
-    message = cover.text(one.message)
+    is_job = one.error_class != errors.MALFORMED
+    message = errors.shape(cover.entry(one.sample).error_message) if is_job else cover.text(one.message)
     terms: dict[str, str] = {}
     if one.error_class not in (errors.MALFORMED, errors.NO_ERROR) and rows.fits(one.error_class):
         text = max(_BLANK.split(message), key=len).strip()[:80]
