@@ -42,6 +42,7 @@ slot of the key that stands in them, its namespace included. In a Redis Cluster 
 | `pushed:{<target>}:<producer>` | integer | the last push of a producer that was stored | push, schedule | 10 min |
 | `<identity>-cancels` | list | `["thread","jid"]` of runs to be ended | cancel | 60 s |
 | `tallied:<identity>` | integer | the last of a process's sums that was added | tally | 10 min |
+| `web-tasks` | hash | bulk work of the web UI: how far it is, and `<id>:stop` | inspector | 1 h |
 | `tallied:twice\|<bucket>` | hash | what of a minute's sums stands under the keys of 7 and of 8 | tally | 8 h |
 | `lease-taken` | hash | queue -> jobs that our workers took of it and did not give back | tally | 30 d |
 """
@@ -134,6 +135,10 @@ class Keys(Struct, frozen=True):
 
     def tallied(self, identity: str) -> str:
         return self._key(f"tallied:{identity}")
+
+    @property
+    def web_tasks(self) -> str:
+        return self._key("web-tasks")
 
     def tallied_twice(self, bucket: str) -> str:
         return self._key(f"tallied:twice|{bucket}")
