@@ -77,6 +77,11 @@ class LookingDoors:
         """What the workers run at this moment, Ruby's too; as of their last heartbeats."""
         return inspector.WorkSet(self._access)
 
+    def watch(self, *, queue: str = "", name: str = "") -> inspector.Watching:
+        """Follow starts and ends of jobs as they happen: all, or those of one queue or class."""
+        access = inspector.Access(self.store, self.keys, self.config.dead, self.config.wire)
+        return inspector.Watching(access, queue=queue, name=name)
+
     def doctor(self) -> doctors.Report:
         """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
         return doctors.examine(self._access)

@@ -12,6 +12,7 @@ from redisjobs.inspector.queues import Queue, QueueSummary, all_queues, summarie
 from redisjobs.inspector.resque import FailedEntry, FailedList, Recurring, Resque, ResqueWorker
 from redisjobs.inspector.sets import DeadSet, JobSet, RetrySet, ScheduledSet
 from redisjobs.inspector.stats import Day, Stats
+from redisjobs.inspector.watching import Watching
 from redisjobs.inspector.work import Work, WorkSet
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "ScheduledSet",
     "SetEntry",
     "Stats",
+    "Watching",
     "Work",
     "WorkSet",
     "all_queues",

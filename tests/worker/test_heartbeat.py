@@ -52,6 +52,8 @@ class AWorker:
         self._running = running
         self.told = heard.append
         self.beaten = on_beat
+        self.watched_by: list[bool] = []
+        self.watched = self.watched_by.append
 
     def running(self) -> list[Running]:
         return list(self._running)
