@@ -27,7 +27,7 @@ _COLOURS = {"done": "green", "failed": "red", "retried": "yellow", "released": "
 def watch(session: Session, queue: str, name: str) -> None:
     """Follow starts and ends of jobs as they happen, one line each, until Ctrl-C.
 
-    Workers of redisjobs tell of them from their next heartbeat on, which is within ten seconds. Of all others, Ruby's
+    Workers of redisjobs tell of them from their next heartbeat on, a few seconds away. Of all others, Ruby's
     too, only jobs that run at a heartbeat are seen. With --json each line is an object. Nothing is done to any job.
     """
     watching = session.app.watch(queue=queue, name=name)

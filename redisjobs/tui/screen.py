@@ -198,7 +198,7 @@ class Board(Screen[None]):
             at = list(self._rows).index(current.key)
         shown.move_cursor(row=at, animate=False, scroll=False)
         shown.scroll_to(y=top, animate=False, immediate=True)
-        self._note = page.note
+        self._note = page.note or ("" if page.rows else "nothing matches" if self._wanted.text else "nothing here")
         self._show_keys()
 
     def _cells(self, row: Row) -> list[Text]:
@@ -329,7 +329,7 @@ class Board(Screen[None]):
         if act is None or not chosen:
             return
         if act.asks:
-            question = f"{act.verb} {_what(chosen)}?".capitalize()
+            question = f"{act.verb[0].upper()}{act.verb[1:]}: {_what(chosen)}?"
             self.app.push_screen(Question(question), lambda yes: self._do(act, chosen) if yes else None)
         else:
             self._do(act, chosen)

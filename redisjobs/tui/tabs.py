@@ -105,7 +105,7 @@ TABS = (
         rows.queues,
         (
             Act("p", "pause or resume", "paused or resumed", _pause),
-            Act("d", "delete all jobs of", "cleared", _clear, asks=True),
+            Act("d", "delete all jobs", "cleared", _clear, asks=True),
         ),
     ),
     Tab(
@@ -115,9 +115,9 @@ TABS = (
         (1, 2),
         rows.busy,
         (
-            Act("u", "quiet (no more jobs for)", "told", _tell(Process.quiet), asks=True),
+            Act("u", "quiet (takes no more jobs)", "told", _tell(Process.quiet), asks=True),
             Act("s", "stop", "told", _tell(Process.stop), asks=True),
-            Act("t", "have its threads in the log of", "told", _tell(Process.dump_threads)),
+            Act("t", "write its threads to its log", "told", _tell(Process.dump_threads)),
         ),
     ),
     Tab(
