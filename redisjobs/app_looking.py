@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from redisjobs.app_config import AppConfig
 from redisjobs.lazy import LazyModule
@@ -12,8 +12,10 @@ from redisjobs.store.stores import BlockingStore
 
 if TYPE_CHECKING:
     from redisjobs import inspector
+    from redisjobs import web as webs
     from redisjobs.inspector import doctor as doctors
 else:
+    webs = LazyModule("redisjobs.web")
     inspector = LazyModule("redisjobs.inspector")
     doctors = LazyModule("redisjobs.inspector.doctor")
 
@@ -85,6 +87,10 @@ class LookingDoors:
     def doctor(self) -> doctors.Report:
         """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
         return doctors.examine(self._access)
+
+    def web(self, **settings: Any) -> webs.Web:
+        """Return the web UI as an ASGI app, to serve or to mount: see `redisjobs.web.Settings`; extra `web`."""
+        return webs.Web(self._access, webs.Settings(**settings))
 
     @cached_property
     def _access(self) -> inspector.Access:

@@ -38,6 +38,7 @@ COMMANDS = {
     ),
     "move": ("redisjobs.cli.move:move", "Move queues and sets to another namespace, database or server."),
     "failed": ("redisjobs.cli.failed:failed", "Failures of Resque's jobs."),
+    "web": ("redisjobs.cli.web:web", "Serve the web UI."),
     "quiet": ("redisjobs.cli.signals:quiet", "Have workers take no more jobs."),
     "stop": ("redisjobs.cli.signals:stop", "Have workers end."),
     "adopt": ("redisjobs.cli.adopt:adopt", "Take over the jobs of a node of Exq's or Verk's that died."),

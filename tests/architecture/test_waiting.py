@@ -12,7 +12,7 @@ from tests.architecture.test_layers import place
 
 pytestmark = pytest.mark.quick
 
-MAY_WAIT = ("worker", "service", "client", "store")
+MAY_WAIT = ("worker", "service", "client", "store", "web")
 BY_DESIGN = {
     "redisjobs.cli.demo": "its jobs and its middleware are what a user would write, sleeps and locks included",
 }
