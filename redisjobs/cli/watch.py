@@ -31,7 +31,7 @@ def watch(session: Session, queue: str, name: str) -> None:
     too, only jobs that run at a heartbeat are seen. With --json each line is an object. Nothing is done to any job.
     """
     watching = session.app.watch(queue=queue, name=name)
-    _tell("workers of redisjobs tell of their jobs from their next heartbeat on, within 10 s")
+    _tell("workers of redisjobs tell of their jobs from their next heartbeat on, a few seconds away")
     told_of_others = away = False
     while True:
         try:

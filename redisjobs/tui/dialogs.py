@@ -61,9 +61,9 @@ class Reading(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """See `Screen.compose`."""
         with VerticalScroll() as box:
-            box.border_title = Text(self._heading).markup
             box.border_subtitle = "escape closes"
-            yield Static(Text(self._text))
+            yield Static(Text(self._heading, style="bold"))  # no title of the border: that would be markup
+            yield Static(Text(f"\n{self._text}"))
 
     def action_close(self) -> None:
         """Go back to the tabs."""

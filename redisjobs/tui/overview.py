@@ -102,10 +102,10 @@ def bars(speeds: Sequence[float], width: int) -> str:
 
 def columns(pairs: Sequence[tuple[str, str]], width: int) -> list[str]:
     """Return names and values in as many columns as a width has room for."""
-    cell = max(len(name) + len(value) for name, value in pairs) + 6
-    count = max(1, width // cell)
-    lines = -(-len(pairs) // count)
     texts = [f"{name:<13}{value}" for name, value in pairs]
+    cell = max(map(len, texts)) + 3
+    count = max(1, (width + 3) // cell)
+    lines = -(-len(pairs) // count)
     return ["".join(f"{text:<{cell}}" for text in texts[line::lines]).rstrip() for line in range(lines)]
 
 
