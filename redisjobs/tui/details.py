@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import msgspec
 
@@ -13,8 +14,8 @@ from redisjobs.tui.rows import Row, arguments, name_of
 from redisjobs.wording import cut, date, duration, moment, printable
 
 _MOST_JOBS = 50
-_MOST_LINES = 2_000
-_MOST_CHARACTERS = 20_000  # of a line
+_MOST_LINES = 1_000  # what is longer would take seconds to lay out
+_MOST_COLUMNS = 1_000
 
 
 def details(app: RedisJobs, row: Row) -> str:
@@ -31,7 +32,9 @@ def details(app: RedisJobs, row: Row) -> str:
         lines = iter(
             [f"runs in     {process.identity}, {work.thread}", f"since       {date(work.run_at)}", *_entry(work.entry)]
         )
-    shown = [cut(printable(line), _MOST_CHARACTERS) for _, line in zip(range(_MOST_LINES), lines, strict=False)]
+    shown = [cut(printable(line[: _MOST_COLUMNS + 1]), _MOST_COLUMNS) for line in islice(lines, _MOST_LINES)]
+    if next(lines, None) is not None:
+        shown.append("…")
     return "\n".join(shown)
 
 

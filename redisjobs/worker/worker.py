@@ -315,7 +315,6 @@ class Worker:
         self._end_executors(bool(left))
         for service in reversed(self._services):
             service.stop(_SERVER_WAIT_S)
-        self._watched.stop(_SERVER_WAIT_S)
         self._leave()
         self._close()
         log.info("stopped", extra={"identity": self.identity})
@@ -325,6 +324,7 @@ class Worker:
         self._lifecycle.close()
         self._watchdog.stop()
         self._loop.stop(self._close_async)
+        self._watched.stop(_SERVER_WAIT_S)
         self._store.close()
 
     async def _close_async(self) -> None:
