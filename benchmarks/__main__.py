@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.report import finish
 from benchmarks.runs import options, settings_of
 
-NAMES = ("drain", "processes", "latency", "rtt", "enqueue", "fairness", "schedule", "memory")
+NAMES = ("drain", "processes", "latency", "rtt", "enqueue", "fairness", "schedule", "memory", "web")
 
 
 def main() -> int:

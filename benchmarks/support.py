@@ -47,7 +47,7 @@ def private_redis() -> Iterator[PrivateRedis]:
     if binary is None:
         raise BenchmarkError("there is no redis-server on PATH; on Debian: apt-get install redis-server")
     with tempfile.TemporaryDirectory(prefix="redisjobs-bench-") as name:
-        folder, port = Path(name), _free_port()
+        folder, port = Path(name), free_port()
         options = f"--port {port} --bind 127.0.0.1 --appendonly no --loglevel warning --dir {folder}".split()
         with (folder / "redis.log").open("wb") as log:
             process = subprocess.Popen(
@@ -158,7 +158,8 @@ def redis_version() -> str:
     return "Redis " + next(word.removeprefix("v=") for word in words if word.startswith("v="))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from redisjobs import inspector
     from redisjobs import web as webs
     from redisjobs.inspector import doctor as doctors
+    from redisjobs.inspector import query as queries
+    from redisjobs.inspector import search as searches
 else:
     webs = LazyModule("redisjobs.web")
     inspector = LazyModule("redisjobs.inspector")
     doctors = LazyModule("redisjobs.inspector.doctor")
+    searches = LazyModule("redisjobs.inspector.search")
 
 
 class LookingDoors:
@@ -83,6 +86,14 @@ class LookingDoors:
         """Follow starts and ends of jobs as they happen: all, or those of one queue or class."""
         access = inspector.Access(self.store, self.keys, self.config.dead, self.config.wire)
         return inspector.Watching(access, queue=queue, name=name)
+
+    def find(self, query: queries.Query, **bounds: Any) -> searches.Everywhere:
+        """Find the jobs that match, wherever they are: see `redisjobs.inspector.search.find`."""
+        return searches.find(self._access, query, **bounds)
+
+    def locate(self, jid: str, *, hint: str = "", budget_s: float = 0.3) -> searches.Located:
+        """Find a job wherever it is: see `redisjobs.inspector.search.locate`."""
+        return searches.locate(self._access, jid, hint=hint, budget_s=budget_s)
 
     def doctor(self) -> doctors.Report:
         """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""

@@ -6,6 +6,7 @@ RedisJobsError
 ├── ConfigError             a setting is wrong; names its source and the remedy
 │   └── AppNotFoundError    `module:attr` led nowhere
 ├── OptionError             a job option is unknown or of the wrong type
+├── QueryError              what to look for cannot be read
 ├── DeserializationError    an argument of an ActiveJob is none that Rails could have written
 ├── UnknownJobError         a name on the wire that nothing here is registered under
 ├── ChildStartError         no child process could be made ready for a job
@@ -66,6 +67,10 @@ class AppNotFoundError(ConfigError):
 
 class OptionError(RedisJobsError):
     """A job option is unknown or of the wrong type; raised when the job is declared, not when it runs."""
+
+
+class QueryError(RedisJobsError):
+    """What to look for cannot be read: the text names the term that is wrong, and what to write instead."""
 
 
 class DeserializationError(RedisJobsError):

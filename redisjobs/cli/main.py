@@ -16,7 +16,7 @@ import click
 from redisjobs import config
 from redisjobs.cli.groups import LazyGroup
 from redisjobs.cli.session import Session, root_options
-from redisjobs.errors import AppNotFoundError, ConfigError, OptionError, RedisJobsError
+from redisjobs.errors import AppNotFoundError, ConfigError, OptionError, QueryError, RedisJobsError
 from redisjobs.version import __version__
 from redisjobs.wording import printable
 
@@ -32,6 +32,8 @@ COMMANDS = {
     "retries": ("redisjobs.cli.sets:retries", "Failed jobs that wait for their next run."),
     "scheduled": ("redisjobs.cli.sets:scheduled", "Jobs that wait for their moment."),
     "dead": ("redisjobs.cli.sets:dead", "Jobs that were given up, and bytes that never were a job."),
+    "find": ("redisjobs.cli.find:find", "Find jobs in queues, sets and workers."),
+    "job": ("redisjobs.cli.find:job", "Show a job wherever it is now."),
     "doctor": (
         "redisjobs.cli.doctor:doctor",
         "Look for what is wrong with Redis, the queues and the workers, and say what to do.",
@@ -94,7 +96,7 @@ def run(args: Sequence[str] | None = None) -> int:
         return _failed(f"{error.format_message().rstrip('.')}{where}", 2)
     except click.ClickException as error:
         return _failed(error.format_message(), error.exit_code)
-    except (ConfigError, OptionError) as error:
+    except (ConfigError, OptionError, QueryError) as error:
         return _failed(str(error), 1 if isinstance(error, AppNotFoundError) else 2)
     except (RedisJobsError, OSError) as error:
         return _failed(str(error), 1)

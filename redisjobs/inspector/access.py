@@ -47,9 +47,10 @@ class Access:
         except WrongTypeError as error:
             raise self._named(wanted) or error from None
 
-    def entry(self, raw: bytes, queue: str) -> JobEntry:
+    def entry(self, raw: bytes, queue: str, *, index: int | None = None) -> JobEntry:
         """Return what stands in a queue, to be read in the dialect of the keys."""
-        return ResqueEntry(raw, queue) if isinstance(self.keys, ResqueKeys) else JobEntry(raw, queue)
+        kind = ResqueEntry if isinstance(self.keys, ResqueKeys) else JobEntry
+        return kind(raw, queue, index=index)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

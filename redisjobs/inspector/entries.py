@@ -6,7 +6,7 @@ Anybody may have written an entry. Each property gives its field if that is of i
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -20,10 +20,14 @@ _MAILS = ("ActionMailer::MailDeliveryJob", "ActionMailer::DeliveryJob")
 
 @dataclass(frozen=True, repr=False)
 class JobEntry:
-    """One entry of a queue: its exact bytes, and the name of the queue it stands in (empty in a set)."""
+    """One entry of a queue: its exact bytes, and the name of the queue it stands in (empty in a set).
+
+    `index`: how many newer ones stood before it in the queue when it was read, if that was asked for.
+    """
 
     raw: bytes
     source: str = ""
+    index: int | None = field(default=None, compare=False, kw_only=True)
 
     @cached_property
     def payload(self) -> dict[str, Any] | None:

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from msgspec import Struct
 
 from redisjobs.inspector.entries import JobEntry
 
 E = TypeVar("E", bound=JobEntry)
+E_co = TypeVar("E_co", bound=JobEntry, covariant=True)
 
 PAGE = 50
+
+
+class Hit(NamedTuple, Generic[E_co]):
+    """An entry that matches: how many stand before it, and the cursor to go on from behind it."""
+
+    entry: E_co
+    rank: int
+    cursor: str
+
+
+class Slice(Struct, Generic[E_co], frozen=True):
+    """What a look found: of `total` entries `start` stand before those it read, `looked`, of `size_bytes`."""
+
+    total: int
+    start: int
+    looked: int
+    size_bytes: int
+    cursor: str
+    hits: Sequence[Hit[E_co]]
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing stands behind it."""
+        return self.start + self.looked >= self.total
 
 
 def walk(page: Callable[[int, int], tuple[int, list[E]]], *, grows_in_front: bool) -> Iterator[E]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from redisjobs import clock
-from redisjobs.errors import WrongTypeError
+from redisjobs.errors import QueryError, WrongTypeError
 from redisjobs.inspector.access import Access
 from redisjobs.inspector.entries import JobEntry
-from redisjobs.inspector.pages import PAGE, walk
+from redisjobs.inspector.pages import PAGE, Hit, Slice, walk
+from redisjobs.inspector.query import Query
 from redisjobs.store.ops import queues as ops
+from redisjobs.store.resque_keys import ResqueKeys
+
+_CURSOR = re.compile(r"[0-9]{1,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,22 @@ class Queue:
         """Give all entries, newest first, a page per round trip."""
         return walk(self._page, grows_in_front=True)
 
+    def seek(self, query: Query, cursor: str, count: int) -> Slice[JobEntry]:
+        """Look at up to `count` entries, newest first, from a cursor on. Cost: one round trip.
+
+        Raises:
+            QueryError: that is no cursor.
+        """
+        if cursor and not _CURSOR.fullmatch(cursor):
+            raise QueryError(f"{cursor[:40]!r} is no cursor: start again without one")
+        start = int(cursor or 0)
+        total, page = self._access.run(ops.page(self._keys, self.name, start=start, stop=start + count - 1))
+        is_resque = isinstance(self._keys, ResqueKeys)
+        likely = [(index, raw) for index, raw in enumerate(page, start) if is_resque or query.could_match(raw)]
+        found = [self._access.entry(raw, self.name, index=index) for index, raw in likely]
+        hits = [Hit(one, one.index or 0, str((one.index or 0) + 1)) for one in found if query.matches(one)]
+        return Slice(total, start, len(page), sum(map(len, page)), str(start + len(page)), hits)
+
     def find(self, jid: str) -> JobEntry | None:
         """Return the job of a jid, or the entry of an `id`; None if it is not here. Cost: O(length of the queue)."""
         return next((entry for entry in self if entry.id == jid), None)
@@ -89,7 +110,7 @@ class Queue:
         if count <= 0:
             return self.size, []
         size, page = self._access.run(ops.page(self._keys, self.name, start=start, stop=start + count - 1))
-        return size, [self._access.entry(raw, self.name) for raw in page]
+        return size, [self._access.entry(raw, self.name, index=index) for index, raw in enumerate(page, start)]
 
 
 def all_queues(access: Access) -> list[Queue]:

@@ -11,15 +11,17 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator
+from math import inf
 from typing import TypeAlias
 
 from redisjobs import clock
-from redisjobs.errors import PayloadError, WrongTypeError
+from redisjobs.errors import PayloadError, QueryError, WrongTypeError
 from redisjobs.inspector.access import Access
 from redisjobs.inspector.entries import RAW_ID, SetEntry
-from redisjobs.inspector.pages import PAGE, walk
+from redisjobs.inspector.pages import PAGE, Hit, Slice, walk
+from redisjobs.inspector.query import Query
 from redisjobs.store.keys import Keys
-from redisjobs.store.op import Together
+from redisjobs.store.op import Op, Together
 from redisjobs.store.ops import sets as ops
 from redisjobs.wire import deadletter, elixir, payload
 from redisjobs.wire.times import stamp
@@ -31,6 +33,8 @@ _MOST_RETRIES = 1_000_000_000  # more than that is no count: it stays as it is
 
 STEP = 100  # jobs that one round trip of a bulk move takes
 SCAN = 1000
+_TRIES = 5  # to read a set that changes in front of what is read
+_CURSOR = re.compile(r"-?(inf|[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?):[0-9]{1,15}:[0-9]{1,15}")
 
 Left: TypeAlias = Callable[[SetEntry, str], None]
 """Called with an entry that a bulk move left where it is, and why."""
@@ -90,6 +94,51 @@ class JobSet:
                 if raw not in seen:  # Redis may give one twice
                     seen.add(raw)
                     yield SetEntry(raw, score=score)
+
+    def seek(self, query: Query, cursor: str, count: int) -> Slice[SetEntry]:
+        """Look at up to `count` entries of the time asked for, in order, from a cursor on. Cost: a round trip or two.
+
+        Raises:
+            QueryError: that is no cursor.
+        """
+        if cursor and not _CURSOR.fullmatch(cursor):
+            raise QueryError(f"{cursor[:40]!r} is no cursor: start again without one")
+        score, passed, rank = cursor.split(":") if cursor else ("", "0", "0")
+        first, total, start, members = self._stretch(query, score, int(passed), int(rank), count)
+        last, equal, size, hits = float(score or "nan"), int(passed), 0, []
+        for at, (raw, found) in enumerate(members, start):
+            equal = equal + 1 if found == last else 1
+            last = found
+            size += len(raw)
+            if query.could_match(raw) and query.matches(entry := SetEntry(raw, score=found)):
+                hits.append(Hit(entry, at - first, f"{found!r}:{equal}:{at + 1}"))
+        after = f"{last!r}:{equal}:{start + len(members)}" if members else cursor
+        return Slice(total, start - first, len(members), size, after, hits)
+
+    def _stretch(
+        self, query: Query, score: str, passed: int, rank: int, count: int
+    ) -> tuple[int, int, int, list[tuple[bytes, float]]]:
+        """Read behind `passed` members of a score, by their rank: it is read again if that has changed."""
+        low, high = (repr(away if at is None else at) for at, away in ((query.since, -inf), (query.until, inf)))
+        down = self.newest_first
+        for _ in range(_TRIES):
+            counts = (
+                self._before(high if down else low),
+                ops.between(self._key, low, high),
+                self._before(score or "0"),
+                ops.between(self._key, score or "0", score or "0"),
+            )
+            read = ops.page(self._key, start=rank, stop=rank + count - 1, newest_first=down)
+            first, total, before, equal, members = self._access.run(Together((*counts, read), atomic=True))
+            start = max(first, before + min(passed, equal)) if score else first
+            if start == rank:
+                break
+            rank = start
+        return first, total, rank, members[: max(0, first + total - rank)]
+
+    def _before(self, score: str) -> Op[int]:
+        """Count what stands before the first of a score."""
+        return ops.between(self._key, *((f"({score}", "inf") if self.newest_first else ("-inf", f"({score}")))
 
     def enqueue(self, job: str | SetEntry, *, queue: str | None = None) -> bool:
         """Put one job into its queue now, by its jid or as it was listed; False if it is not here any more.

@@ -6,15 +6,17 @@ All text is printable already: what others wrote into Redis can neither drive a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from redisjobs import clock
 from redisjobs.app import RedisJobs
+from redisjobs.errors import QueryError
 from redisjobs.inspector import JobEntry, JobSet, Process, SetEntry, Work
+from redisjobs.inspector.query import Query
+from redisjobs.inspector.search import search
 from redisjobs.wording import brief, cut, duration, moment, printable
 
 MOST = 200
@@ -110,24 +112,21 @@ def name_of(entry: JobEntry) -> str:
 def _entries(jobs: JobSet, wanted: Wanted, cells: Callable[[SetEntry, float], tuple[str, ...]]) -> Page:
     now = clock.now()
     if wanted.text:
-        found, partial = _found(jobs.scan(wanted.text))
-        found.sort(key=lambda entry: -entry.score if jobs.newest_first else entry.score)
-        note = f"{len(found)} found" + ("; only a part was looked at" if partial else "")
+        hits = search(jobs, asked(wanted.text), limit=MOST, budget_s=_SEARCH_S)
+        found = hits.entries
+        note = f"{len(found)} found" + (f" in {hits.looked:,} of {hits.total:,}" if hits.partial else "")
     else:
         size, found = jobs.size, jobs.page(wanted.offset, MOST)
         note = _rest(wanted.offset, len(found), size)
     return Page([Row(_digest(entry), cells(entry, now), entry) for entry in found], note)
 
 
-def _found(entries: Iterator[SetEntry]) -> tuple[list[SetEntry], bool]:
-    """Return what there is to be found in a while, and whether there may be more."""
-    until = clock.monotonic() + _SEARCH_S
-    found: list[SetEntry] = []
-    for entry in islice(entries, MOST):
-        found.append(entry)
-        if clock.monotonic() > until:
-            return found, True
-    return found, len(found) == MOST
+def asked(text: str) -> Query:
+    """Return what a filter asks for: terms such as `class=Mail and error~timeout`, else a text anywhere in the job."""
+    try:
+        return Query.parse(text)
+    except QueryError:
+        return Query(text=text)
 
 
 def _page(rows: Sequence[Row], wanted: Wanted) -> Page:

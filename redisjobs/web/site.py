@@ -14,11 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from redisjobs.errors import RedisJobsError, StoreUnavailableError
 from redisjobs.inspector import Access, Stats
 from redisjobs.web import api, forms, pages, render
 from redisjobs.web.guard import CSRF_FIELD, Guard
+from redisjobs.web.mounting import Below, WsgiBelow, as_wsgi
 from redisjobs.web.problems import RefusedError, for_program, path_of, problem
 from redisjobs.web.settings import Settings
 from redisjobs.web.tabs import Tab
@@ -35,6 +37,7 @@ class Site:
     def __init__(self, access: Access, settings: Settings) -> None:
         self.access = access
         self.settings = settings
+        self.live = settings.live
         self.environment = render.environment([tab.templates for tab in settings.tabs])
 
     def render(self, view: View, template: str, **given: Any) -> str:
@@ -80,6 +83,23 @@ class Web(Starlette):
                 RedisJobsError: self._failed,
             },
         )
+
+    def wsgi(self) -> Any:
+        """Return this as a WSGI app, for Flask, or Django under WSGI. Pages ask again where they would listen."""
+        self.site.live = False
+        return as_wsgi(self)
+
+    def below(self, path: str, other: ASGIApp) -> ASGIApp:
+        """Return an ASGI app that serves this below a path, and the other app elsewhere: for Django, which mounts none.
+
+        Raises:
+            ConfigError: the path does not begin with a slash, or ends with one.
+        """
+        return Below(path, self, other)
+
+    def wsgi_below(self, path: str, other: Any) -> Any:
+        """See `below` and `wsgi`: the same of WSGI apps."""
+        return WsgiBelow(path, self.wsgi(), other)
 
     def _pages(self) -> list[BaseRoute]:
         return [

@@ -38,7 +38,7 @@ def test_the_command_names_all_benchmarks() -> None:
     )
 
     names = [line.split()[0] for line in shown.stdout.splitlines()]
-    assert names == ["drain", "processes", "latency", "rtt", "enqueue", "fairness", "schedule", "memory"]
+    assert names == ["drain", "processes", "latency", "rtt", "enqueue", "fairness", "schedule", "memory", "web"]
 
 
 def test_the_command_refuses_a_name_that_is_none() -> None:

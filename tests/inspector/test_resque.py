@@ -10,6 +10,7 @@ import pytest
 
 from redisjobs import RedisJobs
 from redisjobs.errors import PayloadError, RedisJobsError
+from redisjobs.inspector.query import Query
 from tests.support.real_redis import RealRedis
 from tests.support.resque import RubyResque, encode
 
@@ -33,6 +34,24 @@ def ruby(redis: RealRedis) -> RubyResque:
 def fail(ruby: RubyResque, *numbers: int) -> None:
     for number in numbers:
         ruby.fail("web-1:4711:files", "files", {"class": "Archive", "args": [number]}, "IOError", f"disk {number}")
+
+
+# -- wherever it is ---------------------------------------------------------------------------------------------------
+
+
+def test_jobs_are_found_by_what_is_in_them_and_by_the_digest_that_is_their_jid(
+    app: RedisJobs, ruby: RubyResque
+) -> None:
+    for number in (1, 2, 2):
+        ruby.enqueue("files", "Archive", number)
+    jid = app.queue("files").page(2, 1)[0].jid
+
+    found = app.locate(jid, budget_s=30)
+
+    assert found.entry is not None
+    assert (found.place, found.entry.args, found.entry.index) == ("queue", [1], 2)
+    assert [one.entry.args for one in app.find(Query(args="2"), budget_s=30).found if one.entry] == [[2], [2]]
+    assert not app.locate("1" * 24, budget_s=30)
 
 
 # -- queues -----------------------------------------------------------------------------------------------------------

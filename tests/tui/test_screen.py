@@ -214,6 +214,19 @@ def test_a_filter_leaves_what_has_the_text_and_is_forgotten_by_escape(app: Redis
     drive_top(app, driven)
 
 
+def test_a_filter_may_be_terms_as_of_find(app: RedisJobs, redis: RealRedis) -> None:
+    seed_sets(redis)
+
+    async def driven(top: Driver) -> None:
+        await top.press("6")
+        await top.sees("Job1")
+        await top.press("slash", *"class=Job3", "enter")
+        await top.sees("1 found", "Job3")
+        await top.sees_no("Job2")
+
+    drive_top(app, driven)
+
+
 def test_keys_are_letters_while_a_filter_is_typed(app: RedisJobs, redis: RealRedis) -> None:
     seed_sets(redis)
 

@@ -66,6 +66,14 @@ def size(set_key: str) -> Op[int]:
     return command("ZCARD", set_key, decode=int)
 
 
+def between(set_key: str, low: str, high: str) -> Op[int]:
+    """Count the members with scores between two, as Redis writes them: `-inf`, `(5` is without 5 itself.
+
+    Safe to send twice: it only reads.
+    """
+    return command("ZCOUNT", set_key, low, high, decode=int)
+
+
 def page(set_key: str, *, start: int, stop: int, newest_first: bool) -> Op[list[tuple[bytes, float]]]:
     """Read members by rank, `stop` included. Safe to send twice: it only reads."""
     name = "ZREVRANGE" if newest_first else "ZRANGE"
