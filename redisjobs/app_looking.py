@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from redisjobs.app_config import AppConfig
+from redisjobs.jobs.registry import Registry
 from redisjobs.lazy import LazyModule
 from redisjobs.store.keys import Keys
 from redisjobs.store.stores import BlockingStore
 
 if TYPE_CHECKING:
+    import re
+
     from redisjobs import inspector
     from redisjobs import web as webs
     from redisjobs.inspector import doctor as doctors
     from redisjobs.inspector import query as queries
+    from redisjobs.inspector import redact
     from redisjobs.inspector import search as searches
 else:
     webs = LazyModule("redisjobs.web")
     inspector = LazyModule("redisjobs.inspector")
     doctors = LazyModule("redisjobs.inspector.doctor")
+    redact = LazyModule("redisjobs.inspector.redact")
     searches = LazyModule("redisjobs.inspector.search")
 
 
@@ -28,6 +34,7 @@ class LookingDoors:
 
     config: AppConfig
     keys: Keys
+    registry: Registry
 
     @cached_property
     def store(self) -> BlockingStore:
@@ -73,6 +80,11 @@ class LookingDoors:
         """The worker processes that live, Ruby's too."""
         return inspector.ProcessSet(self._access)
 
+    @property
+    def fleet(self) -> inspector.Fleet:
+        """The worker processes with what they run and hold, in one look."""
+        return inspector.Fleet(self._access)
+
     def orphans(self, peer: Literal["exq", "verk"]) -> inspector.Orphans:
         """What nodes of Exq or Verk hold, to give it back to its queues when they died."""
         return inspector.Orphans(self._access, peer)
@@ -102,6 +114,14 @@ class LookingDoors:
     def web(self, **settings: Any) -> webs.Web:
         """Return the web UI as an ASGI app, to serve or to mount: see `redisjobs.web.Settings`; extra `web`."""
         return webs.Web(self._access, webs.Settings(**settings))
+
+    def redaction(self, patterns: Iterable[str | re.Pattern[str]] = ()) -> redact.Redaction:
+        """What pages may show: what matches `patterns`, and what jobs of this app declare `sensitive`, is hidden.
+
+        Raises:
+            ConfigError: one of the patterns is no regular expression.
+        """
+        return redact.Redaction(patterns, {job.name: job.sensitive for job in self.registry if job.opts.sensitive})
 
     @cached_property
     def _access(self) -> inspector.Access:

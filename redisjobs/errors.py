@@ -18,6 +18,7 @@ RedisJobsError
 
 JobInterrupted (BaseException)  the worker stops and this job is given back; `except Exception` lets it pass
 JobTimeout (BaseException)  the job ran longer than its `timeout` allows; likewise
+JobCancelled (BaseException)  somebody had the job cancelled while it ran; likewise
 """
 
 from __future__ import annotations
@@ -132,6 +133,17 @@ class JobTimeout(BaseException):
 
     def __str__(self) -> str:
         return "the job ran longer than its timeout" + ("" if self.timeout_s is None else f" of {self.timeout_s:g} s")
+
+
+class JobCancelled(BaseException):
+    """Raised inside a running job that somebody had cancelled; it goes to the dead set and is not retried.
+
+    As with `JobTimeout` a coroutine hears a cancellation, a thread hears it between two steps of Python, and a process
+    is killed.
+    """
+
+    def __str__(self) -> str:
+        return "the job was cancelled while it ran; it runs again if it is retried from here"
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:

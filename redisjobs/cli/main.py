@@ -43,6 +43,7 @@ COMMANDS = {
     "web": ("redisjobs.cli.web:web", "Serve the web UI."),
     "quiet": ("redisjobs.cli.signals:quiet", "Have workers take no more jobs."),
     "stop": ("redisjobs.cli.signals:stop", "Have workers end."),
+    "cancel": ("redisjobs.cli.cancel:cancel", "End jobs that run, and put them into the dead set."),
     "adopt": ("redisjobs.cli.adopt:adopt", "Take over the jobs of a node of Exq's or Verk's that died."),
     "demo": ("redisjobs.cli.demo:demo", "Enqueue a mix of jobs and run them here."),
     "version": ("redisjobs.cli.version:version", "Show the version."),

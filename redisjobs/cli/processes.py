@@ -80,7 +80,12 @@ def _json(process: Process, running: Sequence[Work]) -> dict[str, Any]:
         "beat_at": process.beat_at,
         "started_at": process.started_at,
         "running": [
-            {"thread": work.thread, "run_at": work.run_at, **entry_json(work.entry)}
+            {
+                "thread": work.thread,
+                "run_at": work.run_at,
+                "cancellable": work.cancellable,
+                **entry_json(work.entry),
+            }
             for work in running
             if work.process == process.identity
         ],

@@ -6,6 +6,7 @@ Must not know: workers. It reads what they left in Redis and asks Redis for move
 
 from redisjobs.inspector.access import Access
 from redisjobs.inspector.entries import JobEntry, SetEntry
+from redisjobs.inspector.fleet import Fleet, Member
 from redisjobs.inspector.orphans import Held, Orphans
 from redisjobs.inspector.processes import Process, ProcessSet
 from redisjobs.inspector.queues import Queue, QueueSummary, all_queues, summaries
@@ -21,9 +22,11 @@ __all__ = [
     "DeadSet",
     "FailedEntry",
     "FailedList",
+    "Fleet",
     "Held",
     "JobEntry",
     "JobSet",
+    "Member",
     "Orphans",
     "Process",
     "ProcessSet",

@@ -8,13 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from redisjobs.errors import RedisJobsError, WrongTypeError
 from redisjobs.inspector.access import Access
 from redisjobs.store.ops import processes as ops
+
+
+class CapsuleInfo(NamedTuple):
+    """A capsule as its process tells of it: how many jobs at once, `mode` (`strict`, `random`, `weighted`), queues."""
+
+    name: str
+    concurrency: int
+    mode: str
+    queues: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class Process:
     @property
     def ours(self) -> bool:
         """Whether it is a worker of redisjobs."""
-        return self.version.startswith("redisjobs ")
+        return is_ours(self.version)
 
     @property
     def language(self) -> str:
@@ -66,6 +75,14 @@ class Process:
             return 0
         major = self.version.partition(".")[0]
         return int(major) if major.isdecimal() and len(major) < 4 else 6
+
+    @property
+    def capsules(self) -> list[CapsuleInfo]:
+        """Its capsules; those of Sidekiq before 8.0.9, and of Exq, do not tell of any."""
+        return [
+            CapsuleInfo(name, int(_number(one.get("concurrency"))), _text(one.get("mode")), _names(one.get("weights")))
+            for name, one in _capsules(self.info).items()
+        ]
 
     def quiet(self) -> None:
         """Have it take no more jobs; it obeys at its next heartbeat, within ten seconds. There is no way back.
@@ -141,6 +158,16 @@ def addresses(access: Access) -> list[str]:
     return known + [node for node in access.run(ops.exq_nodes(access.keys)) if node.removeprefix(":") not in known]
 
 
+def is_ours(version: str) -> bool:
+    """Tell by what a process says of its version whether it is a worker of redisjobs."""
+    return version.startswith("redisjobs ")
+
+
+def version_in(info: bytes | None) -> str:
+    """Return the version that a process tells in its `info`, empty if it tells none."""
+    return _text(_object(info).get("version"))
+
+
 def _process(access: Access, address: str, told: Mapping[str, bytes | None]) -> Process:
     info = _object(told["info"])
     abilities = _object(told.get(ops.ABILITIES))
@@ -176,21 +203,25 @@ def _concurrency(own: bytes | None, info: Mapping[str, Any]) -> int:
         return int(_number(own))
     if info.get("concurrency") is not None:
         return int(_number(info["concurrency"]))
-    return sum(int(_number(capsule.get("concurrency"))) for capsule in _capsules(info))
+    return sum(int(_number(capsule.get("concurrency"))) for capsule in _capsules(info).values())
 
 
 def _queues(info: Mapping[str, Any]) -> tuple[str, ...]:
     told = _texts(info.get("queues"))
     if told:
         return told
-    weights = [capsule.get("weights") for capsule in _capsules(info)] or info.get("weights")
+    weights = [capsule.get("weights") for capsule in _capsules(info).values()] or info.get("weights")
     listed = weights if isinstance(weights, list) else [weights]
-    return tuple(dict.fromkeys(name for one in listed if isinstance(one, dict) for name in one))
+    return tuple(dict.fromkeys(name for one in listed for name in _names(one)))
 
 
-def _capsules(info: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _names(weights: Any) -> tuple[str, ...]:
+    return tuple(weights) if isinstance(weights, dict) else ()
+
+
+def _capsules(info: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     found = info.get("capsules")
-    return [one for one in found.values() if isinstance(one, dict)] if isinstance(found, dict) else []
+    return {name: one for name, one in found.items() if isinstance(one, dict)} if isinstance(found, dict) else {}
 
 
 def _object(raw: bytes | None) -> dict[str, Any]:

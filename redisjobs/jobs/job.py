@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from redisjobs.errors import OptionError
 from redisjobs.jobs.options import JobOptions
-from redisjobs.jobs.signature import Signature
+from redisjobs.jobs.signature import Sensitive, Signature
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -75,10 +75,17 @@ class Job(Generic[P, R_co]):
         """Check what it was declared with, and not by default, against what kind of function it is.
 
         Raises:
-            OptionError: an option is for others.
+            OptionError: an option is for others, or names a parameter that it has not.
         """
         if self.is_async and options.get("executor") is not None:
             raise OptionError(f"executor is for plain functions; {self.name} is async and runs on the event loop")
+        for one in self.signature.unknown(options.get("sensitive", ())):
+            raise OptionError(f"sensitive names {one!r}, but {self.name} takes no such argument")
+
+    @property
+    def sensitive(self) -> Sensitive:
+        """Which of its arguments pages do not show."""
+        return self.signature.sensitive(self.opts.sensitive)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function here and now, without Redis."""

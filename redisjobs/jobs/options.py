@@ -37,6 +37,7 @@ class JobOptions(Struct, frozen=True):
     | retry_in | see `RetryIn` |
     | on_exhausted | see `OnExhausted` |
     | shard | the server that it goes to, one of the app's `shards`; not on the wire |
+    | sensitive | arguments that pages do not show: names of parameters, numbers from 0; keys of dicts too |
     """
 
     queue: str = "default"
@@ -52,6 +53,7 @@ class JobOptions(Struct, frozen=True):
     retry_in: RetryIn | None = None
     on_exhausted: OnExhausted | None = None
     shard: str | None = None
+    sensitive: tuple[str | int, ...] = ()
 
     def merge(self, given: Mapping[str, Any]) -> JobOptions:
         """Return these options with some set anew.
@@ -70,10 +72,11 @@ class JobOptions(Struct, frozen=True):
         Raises:
             OptionError: as `merge`, or what stays with the declaration, where the worker finds it.
         """
-        if "executor" in given:
-            raise OptionError(
-                "executor is a matter of the worker, not of single jobs: give it where the job is declared"
-            )
+        for name, whose in (("executor", "the worker"), ("sensitive", "the pages")):
+            if name in given:
+                raise OptionError(
+                    f"{name} is a matter of {whose}, not of single jobs: give it where the job is declared"
+                )
         for name in given.keys() & {"retry_in", "on_exhausted"}:
             raise OptionError(f"{name} is a function, which no payload can carry: give it where the job is declared")
         return self.merge(given)
@@ -115,7 +118,7 @@ def _checked(name: str, value: Any) -> Any:
     check, wanted = _CHECKS[name]
     if not check(value):
         raise OptionError(f"{name}={value!r}: must be {wanted}")
-    return tuple(value) if name == "tags" else value
+    return tuple(value) if name in ("tags", "sensitive") else value
 
 
 def _count(value: Any) -> bool:
@@ -131,6 +134,10 @@ def seconds(value: Any) -> float | None:
 
 def _name(value: Any) -> bool:
     return isinstance(value, str) and value != ""
+
+
+def _place(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -159,4 +166,8 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "retry_in": (lambda value: value is None or callable(value), "a function"),
     "on_exhausted": (lambda value: value is None or callable(value), "a function"),
     "shard": (lambda value: value is None or _name(value), "the name of a shard"),
+    "sensitive": (
+        lambda value: isinstance(value, list | tuple) and all(_name(item) or _place(item) for item in value),
+        "a list of names of parameters, or of numbers from 0",
+    ),
 }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct, field
 
-from redisjobs.errors import ChildDiedError, UnknownJobError
+from redisjobs.errors import ChildDiedError, JobCancelled, UnknownJobError
 from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.outcome import MAX_DELAY_S, Discard, Kill, Retry
 from redisjobs.lazy import LazyModule
@@ -80,7 +80,7 @@ class RetryPolicy(Struct, frozen=True):
         if isinstance(error, ChildDiedError) and self._is_poison(payload, changes, now):
             return Failure("dead", changes, died=True)
         noted = {**payload, **changes}
-        if isinstance(error, Kill):
+        if isinstance(error, Kill | JobCancelled):
             return Failure("dead", changes, died=True)
         if retry is False:  # dropped, as Ruby does, but not one that was never run
             return Failure("dead" if isinstance(error, UnknownJobError) else "gone", changes, died=True)

@@ -8,7 +8,7 @@ keywords of the job. A keyword given for an ordinary parameter is put in its pla
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redisjobs.lazy import LazyModule
 
@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     import inspect
 else:
     inspect = LazyModule("inspect")
+
+
+class Sensitive(NamedTuple):
+    """Which arguments are not for everybody's eyes: by place, all from a place on, and by key in any dict of them."""
+
+    places: frozenset[int] = frozenset()
+    rest: int | None = None
+    keys: frozenset[str] = frozenset()
+
+    def covers(self, place: int) -> bool:
+        """Tell whether the argument at a place is sensitive as a whole."""
+        return place in self.places or (self.rest is not None and place >= self.rest)
 
 
 class Signature:
@@ -31,6 +43,7 @@ class Signature:
         self._least = sum(item.default is item.empty for item in positional)
         self._most = None if inspect.Parameter.VAR_POSITIONAL in kinds else len(positional)
         self._any_keyword = inspect.Parameter.VAR_KEYWORD in kinds
+        self._open = {item.kind: item.name for item in parameters}  # of `*args` and `**kwargs` there is one each
         self._keywords = {item.name for item in parameters if item.kind is inspect.Parameter.KEYWORD_ONLY}
         self.is_async = inspect.iscoroutinefunction(function)
         self.has_keywords = self._any_keyword or bool(self._keywords)
@@ -67,3 +80,28 @@ class Signature:
         if not self._any_keyword and not self._keywords.issuperset(args[-1]):
             return args, {}
         return args[:-1], args[-1]
+
+    def sensitive(self, told: Sequence[str | int]) -> Sensitive:
+        """Return where those arguments stand that were named by their parameters or numbered from 0."""
+        keys = frozenset(one for one in told if isinstance(one, str))
+        places = {at for at, name in enumerate(self._positional) if name in keys}
+        places |= {one for one in told if isinstance(one, int)}
+        rest = self._open.get(inspect.Parameter.VAR_POSITIONAL)
+        return Sensitive(frozenset(places), len(self._positional) if rest in keys else None, keys)
+
+    def unknown(self, told: Sequence[str | int]) -> list[str | int]:
+        """Return which of these name no parameter and number no argument.
+
+        With `**kwargs` each keyword may be named, but not `kwargs`, of which nothing is left in a payload.
+        """
+        known = {*self._positional, *self._keywords, self._open.get(inspect.Parameter.VAR_POSITIONAL)}
+        of_keywords = self._open.get(inspect.Parameter.VAR_KEYWORD)
+        return [
+            one
+            for one in told
+            if not (self._numbers(one) if isinstance(one, int) else one in known)
+            and not (self._any_keyword and isinstance(one, str) and one != of_keywords)
+        ]
+
+    def _numbers(self, place: int) -> bool:
+        return self._most is None or place < self._most + self.has_keywords

@@ -11,6 +11,7 @@ r"""Every key: its name, type, writer and lifetime.
 | `<identity>` | hash | info, concurrency, busy, beat, quiet, rss, rtt_us; redisjobs (ours) | beat | heartbeat |
 | `<identity>:work`, `<identity>:workers` | hash | what runs (generations 7, 8; 6) | beat | heartbeat |
 | `<identity>-signals` | list | `TSTP`, `TERM`, `TTIN` for that process | inspector | 60 s |
+| `it-<jid>` | hash | how far an iterable job of Ruby's is; `cancelled` | cancel_iteration | 30 d |
 | `paused` | set | names of queues that nobody may take from | inspector | - |
 | `j\|<bucket>` | hash | per class, of a minute or ten: runs, failures, ms (spec: 2.5) | tally | 8 h, 3 d |
 | `h\|<class>-<minute>`, `<class>-<minute>` | integer | a minute's histogram (generations 8; 7) | tally | 8 h |
@@ -39,6 +40,7 @@ slot of the key that stands in them, its namespace included. In a Redis Cluster 
 | `lease-recovered:{queue:<name>}:<digest>` | integer | its recoveries while it ran | recover | 72 h |
 | `pushed:{<target>}:<producer>` | integer | the last push of a producer that was stored | push, schedule | 10 min |
 | `watched` | stream | starts and ends of jobs, while somebody watches | keep, tell | 30 s |
+| `<identity>-cancels` | list | `["thread","jid"]` of runs to be ended | cancel | 60 s |
 | `tallied:<identity>` | integer | the last of a process's sums that was added | tally | 10 min |
 """
 
@@ -155,6 +157,12 @@ class Keys(Struct, frozen=True):
     def signals(self, identity: str) -> str:
         return self._key(f"{identity}-signals")
 
+    def cancels(self, identity: str) -> str:
+        return self._key(f"{identity}-cancels")
+
+    def iteration(self, jid: str) -> str:
+        return self._key(f"it-{jid}")
+
     def exq_backup(self, node: str, queue: str) -> str:
         return self._key(f"queue:backup::{node}::{queue}")
 
@@ -181,4 +189,4 @@ class Keys(Struct, frozen=True):
         if key.startswith(self.stat("")):
             return "string"
         lists = (self.queue(""), self.verk_inprogress("", "").removesuffix(":"))
-        return "list" if key.startswith(lists) or key.endswith("-signals") else "hash"
+        return "list" if key.startswith(lists) or key.endswith(("-signals", "-cancels")) else "hash"

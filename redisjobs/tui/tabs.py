@@ -87,6 +87,13 @@ def _tell(tell: Callable[[Process], None]) -> Do:
     return do
 
 
+def _cancel(app: RedisJobs, about: Any) -> bool:
+    if isinstance(about, Process):
+        raise RedisJobsError("that is a process, not a job that runs")
+    about[1].cancel()
+    return True
+
+
 def _of_set(jobs: Callable[[RedisJobs], RetrySet | ScheduledSet], run: str) -> tuple[Act, ...]:
     return (
         Act("r", run, "enqueued", lambda app, entry: jobs(app).enqueue(entry)),
@@ -117,6 +124,7 @@ TABS = (
         (
             Act("u", "quiet (takes no more jobs)", "told", _tell(Process.quiet), asks=True),
             Act("s", "stop", "told", _tell(Process.stop), asks=True),
+            Act("c", "cancel the job", "told", _cancel, asks=True),
             Act("t", "write its threads to its log", "told", _tell(Process.dump_threads)),
         ),
     ),

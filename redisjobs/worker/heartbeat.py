@@ -54,6 +54,10 @@ class Living(Protocol):
         """Somebody watches starts and ends of jobs, or nobody does."""
         ...
 
+    def cancel(self, tid: str, jid: str) -> None:
+        """Somebody wants a run to end."""
+        ...
+
 
 class Heartbeat:
     """One turn is one beat."""
@@ -80,11 +84,7 @@ class Heartbeat:
         watched = yield from self._ping()
         self._rtt_us = int((clock.monotonic() - sent) * 1e6)
         self._worker.watched(watched)
-        if not self._embedded:
-            for address in ops.addresses(self._keys, self._worker.identity):
-                signal = yield from ops.signal_for(self._keys, address)
-                if signal:  # at once: what goes wrong below must not lose it
-                    self._worker.told(signal)
+        yield from self._listen()
         running = self._worker.running()
         info = self._info
         if self._keys.wire == "exq":  # whose pages read all from here
@@ -119,6 +119,17 @@ class Heartbeat:
         except StoreError:
             return False
         return bool(replies[1])
+
+    def _listen(self) -> Steps[None]:
+        """Hear what was left for us in Redis; before the beat, so that what goes wrong there does not lose it."""
+        addresses = [] if self._embedded else ops.addresses(self._keys, self._worker.identity)
+        signals = [ops.signal_for(self._keys, address) for address in addresses]
+        cancelled, *names = yield from Together([ops.cancels_for(self._keys, self._worker.identity), *signals])
+        for tid, jid in cancelled:
+            self._worker.cancel(tid, jid)
+        for name in names:
+            if name:
+                self._worker.told(name)
 
     def _work(self, one: Running) -> bytes:
         lease = one.work.lease

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from redisjobs import clock
 from redisjobs.config import WorkerConfig
-from redisjobs.errors import JobInterrupted, JobTimeout, PayloadError, UnknownJobError
+from redisjobs.errors import JobCancelled, JobInterrupted, JobTimeout, PayloadError, UnknownJobError
 from redisjobs.jobs.job import Job
 from redisjobs.jobs.options import JobOptions
 from redisjobs.jobs.outcome import Again, Discard, Kill, Outcome, Release, Retry, Snooze
@@ -122,7 +122,7 @@ class Processor:
 
     def failed(self, work: Work, error: BaseException) -> Settlement:
         """Return where a job goes whose run was ended from outside. Never raises."""
-        return self._unlocking(self._failed(work.lease, work.payload, work.job, error))
+        return self._unlocking(self._failed(work.lease, work.payload, work.job, _failure(work, error)))
 
     def _unlocking(self, settlement: Settlement) -> Settlement:
         return unlocking(settlement, self._keys) if self._has_locks else settlement
@@ -135,11 +135,19 @@ class Processor:
         token = running.set(context)
         started = self._started(read, lease)
         try:
-            args, kwargs = job.signature.from_list(read.args)
-            if read.timeout is None and job.timeout_s is None and not len(self._chain):
-                result = job.function(*args, **kwargs)
-            else:
-                result = self._performed(work, context, lambda: _call(job.function, args, kwargs))
+            try:  # each look at one of these flags comes behind a write of the other: who cancels does it vice versa
+                work.inside = True
+                if work.cancelled:
+                    raise JobCancelled
+                args, kwargs = job.signature.from_list(read.args)
+                if read.timeout is None and job.timeout_s is None and not len(self._chain):
+                    result = job.function(*args, **kwargs)
+                else:
+                    result = self._performed(work, context, lambda: _call(job.function, args, kwargs))
+            finally:
+                work.inside = False
+                if work.interruption is not None:
+                    work.interruption.end()
         except BaseException as error:
             return self._ended(work, context, started, error)
         else:
@@ -201,11 +209,11 @@ class Processor:
         elif isinstance(end, Snooze):
             self._log_end(read, "snooze", started)
             settlement = self._endings.snoozed(lease, end.delay_s)
-        elif isinstance(end, Release) or (self.interrupting and isinstance(end, _INTERRUPTS)):
+        elif isinstance(end, Release) or (self.interrupting and isinstance(end, _INTERRUPTS) and not work.cancelled):
             self._log_end(read, "interrupted", started)
             settlement = released(lease)
         else:
-            settlement = self._failed(lease, read, job, end, started)
+            settlement = self._failed(lease, read, job, _failure(work, end), started)
         if not context.ops:
             return settlement
         return structs.replace(settlement, ops=(*settlement.ops, *context.ops))
@@ -229,7 +237,7 @@ class Processor:
             return self._malformed(lease, problem)
         self._log_end(read, "fail", started, error, failure.where, failure.delay_s)
         about = {"context": "job failed", "jid": read.jid, "job": members, "queue": lease.queue}
-        if not isinstance(error, Retry | Kill):
+        if not isinstance(error, Retry | Kill | JobCancelled):
             self.report(error, about)
         if failure.died:
             for problem_in_handler in self._events.emit("death", {**members, **failure.changes}, error):
@@ -303,6 +311,11 @@ def find(registry: Registry, read: Payload) -> Job[Any, Any]:
         return registry.find(read.name)
     read.name = jobdata.job_class(read.args) or read.name
     return registry.find_active(read.name)
+
+
+def _failure(work: Work, error: BaseException) -> BaseException:
+    """Return what a run failed with: if it was cancelled, with that, whatever its code made of it."""
+    return JobCancelled().with_traceback(error.__traceback__) if work.cancelled else error
 
 
 _NEXT = {"retry": "retry", "dead": "dead set", "gone": "dropped"}

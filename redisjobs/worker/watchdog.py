@@ -1,8 +1,8 @@
-"""Watchdog: raises JobTimeout in a thread whose job runs too long.
+"""Interruption: an error raised in another thread; and the watchdog, which raises JobTimeout where a job runs too long.
 
 Must not know: jobs, what becomes of one that failed.
-Always holds: the error arises inside `limited` and nowhere else, however close the end of the run is to its deadline.
-It does so because whoever holds a run's lock decides: the watchdog takes it to raise, and only if it is free; the run
+Always holds: the error arises inside the run that it is for and nowhere else, however close the end of that is.
+It does so because whoever holds a run's lock decides: who interrupts takes it to raise, and only if it is free; the run
 takes it when it is over, for good, and then takes back what was raised and has not arrived.
 """
 
@@ -30,30 +30,38 @@ def interrupt(thread_id: int, error: type[BaseException] | None) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), wanted)
 
 
-class _Run:
-    """One limited run in one thread."""
+class Interruption:
+    """What may be raised in the run that goes on in a thread."""
 
-    def __init__(self, timeout_s: float) -> None:
-        self.until = clock.monotonic() + timeout_s
-        self.fired = False
-        self._thread_id = threading.get_ident()
+    def __init__(self, thread_id: int, error: type[BaseException]) -> None:
+        self._thread_id = thread_id
+        self._error = error
+        self._fired = False
         self._lock = threading.RLock()  # the end of a run may be interrupted, and is then done again
 
     def fire(self) -> None:
         """Raise the error in the thread, once, unless the run is over."""
         if self._lock.acquire(blocking=False):
             try:
-                if not self.fired:
-                    self.fired = True
-                    interrupt(self._thread_id, JobTimeout)
+                if not self._fired:
+                    self._fired = True
+                    interrupt(self._thread_id, self._error)
             finally:
                 self._lock.release()
 
     def end(self) -> None:
         """See to it that nothing is raised any more. In the thread itself; it may be done twice."""
         self._lock.acquire()
-        if self.fired:
+        if self._fired:
             interrupt(self._thread_id, None)
+
+
+class _Run(Interruption):
+    """One limited run in this thread."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(threading.get_ident(), JobTimeout)
+        self.until = clock.monotonic() + timeout_s
 
 
 class Watchdog:

@@ -243,6 +243,11 @@ class Worker:
         if self._main._signals is not None:
             self._main._signals.put(signal)
 
+    def cancel(self, tid: str, jid: str) -> None:
+        """End the run of a job in a thread or task, if it still goes on; for `Heartbeat`."""
+        for executor in self._executors:
+            executor.cancel(tid, jid)
+
     # -- parts --------------------------------------------------------------------------------------------------
 
     def _fetcher(self, capsule: Capsule) -> Fetcher:

@@ -51,6 +51,35 @@ def test_stats_count_everything(cli: Cli, redis: RealRedis) -> None:
     assert (told["processed"], told["busy"], told["queues"]) == (1234567, 1, {"default": 1})
 
 
+def seed_ours(redis: RealRedis, identity: str = IDENTITY) -> None:
+    """Have the process of `seed_process` be one of ours."""
+    info = {"hostname": "app-1", "pid": 4242, "version": "redisjobs 1.0"}
+    redis.client.hset(identity, "info", json.dumps(info))
+
+
+def test_a_running_job_is_cancelled(cli: Cli, redis: RealRedis) -> None:
+    seed_process(redis)
+    seed_ours(redis)
+
+    ran = cli("cancel", "running", "running")
+
+    assert (ran.status, ran.out) == (0, "1 asked to end\n")
+    assert redis.value(f"{IDENTITY}-cancels") == ['["tid1","running"]']
+    assert cli("cancel", "running", "--json").json == {"cancelled": ["running"], "problems": []}
+
+
+def test_what_cannot_be_cancelled_is_said(cli: Cli, redis: RealRedis) -> None:
+    seed_process(redis)
+
+    ran = cli("cancel", "running", "other")
+
+    assert (ran.status, ran.out) == (1, "0 asked to end\n")
+    assert "running cannot be cancelled where it runs: of Ruby's jobs only those that iterate can" in ran.err
+    assert "other does not run, as far as the last heartbeats tell" in ran.err
+    assert redis.client.exists(f"{IDENTITY}-cancels") == 0
+    assert cli("cancel").status == 2
+
+
 def test_stats_of_days(cli: Cli, redis: RealRedis) -> None:
     today = str(datetime.now(UTC).date())
     redis.seed({f"stat:processed:{today}": "5", f"stat:failed:{today}": "1"})

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from redisjobs.config import CapsuleConfig, WorkerConfig
+from redisjobs.config import CapsuleConfig, DeadSetConfig, WorkerConfig
 from redisjobs.errors import RedisJobsError
 from redisjobs.inspector import Access, Process, ProcessSet, WorkSet
+from redisjobs.store.keys import Keys
+from redisjobs.store.op import command
+from redisjobs.store.stores import BlockingStore
 from redisjobs.worker.heartbeat import process_info
 from tests.support.builders import a_payload
 from tests.support.real_redis import RealRedis
 
 pytestmark = pytest.mark.quick
 
+GOLDEN = Path(__file__).parents[1] / "interop" / "golden"
 BASE: dict[str, Any] = {
     "hostname": "app-1",
     "started_at": 1732406390.5,
@@ -164,6 +169,100 @@ def test_what_every_generation_runs_is_read(redis: RealRedis, access: Access) ->
     assert (found.queue, found.name, found.args) == ("low", "Mail", [1])
     assert works.find("none") is None
     assert works.size == len(works) == 3
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "cancellable"),
+    [
+        ("redisjobs 1.2", None, True),
+        ("8.1.7", None, False),
+        ("8.1.7", {"c": "5", "ex": "1", "rt": "0.5"}, True),
+        ("7.3.3", {"c": "5"}, True),
+        ("7.3.2", {"c": "5"}, False),
+        ("8.1.7", {"ex": "1"}, False),
+        ("8.1.7", "text", False),
+        ("", {"c": "5"}, False),
+        ("9" * 5_000, {"c": "5"}, True),
+    ],
+)
+def test_what_can_be_cancelled_is_known_and_the_rest_says_why_not(
+    redis: RealRedis, access: Access, version: str, state: Any, cancellable: bool
+) -> None:
+    seed(redis, "h:1:a", {"version": version})
+    redis.seed({"h:1:a:work": {"t1": json.dumps({"queue": "q", "payload": a_payload(jid="j1").decode(), "run_at": 1})}})
+    if state is not None:
+        redis.seed({"it-j1": state})
+
+    (work,) = WorkSet(access)
+
+    assert (work.cancellable, work.version) == (cancellable, version)
+    if not cancellable:
+        with pytest.raises(RedisJobsError, match="j1 cannot be cancelled where it runs"):
+            work.cancel()
+        assert redis.value("it-j1") == state
+        return
+    work.cancel()
+    if version.startswith("redisjobs"):
+        assert redis.value("h:1:a-cancels") == ['["t1","j1"]']
+    else:
+        assert {**redis.value("it-j1"), "cancelled": ""} == {**state, "cancelled": ""}
+        assert int(redis.value("it-j1")["cancelled"]) == pytest.approx(redis.now(), abs=30)
+
+
+def test_who_may_not_read_how_far_jobs_are_sees_what_runs(redis: RealRedis) -> None:
+    """The rights of a user may be older than this."""
+    seed(redis, "h:1:a", {"version": "8.1.7"})
+    redis.seed({"h:1:a:work": {"t1": json.dumps({"queue": "q", "payload": a_payload(jid="j1").decode(), "run_at": 1})}})
+    redis.client.execute_command("ACL", "SETUSER", "limited", "on", "nopass", "~processes", "~*:*:*", "+@all")
+    store = BlockingStore(redis.config)
+    store.run(command("AUTH", "limited", "x"))
+
+    (work,) = WorkSet(Access(store, Keys(), DeadSetConfig(), "sidekiq8"))
+
+    assert (work.jid, work.cancellable) == ("j1", False)
+    store.close()
+    redis.client.execute_command("ACL", "DELUSER", "limited")
+
+
+@pytest.mark.parametrize("version", ["6.4.1", "7.3.2", "8.1.7"])
+def test_what_real_rubies_wrote_is_read_to_the_last_field(redis: RealRedis, access: Access, version: str) -> None:
+    recorded = json.loads((GOLDEN / f"sidekiq-{version}-process.json").read_text("utf-8"))
+    told = json.loads(recorded["hash"]["info"])
+    redis.seed(
+        {"processes": {recorded["key"]}, recorded["key"]: recorded["hash"], recorded["work_key"]: recorded["work"]}
+    )
+
+    [process], [work] = ProcessSet(access), WorkSet(access)
+
+    assert (process.identity, process.hostname, process.pid) == (recorded["key"], told["hostname"], told["pid"])
+    assert (process.tag, process.labels, process.queues) == ("shop", (), ("default", "low"))
+    assert (process.concurrency, process.busy, process.quieted, process.embedded) == (3, 1, False, False)
+    assert process.version == told.get("version", "")
+    assert (process.language, process.generation) == ("Ruby", int(version[0]))
+    assert process.started_at == told["started_at"]
+    assert process.beat_at == float(recorded["hash"]["beat"])
+    assert (process.rss_kb, process.rtt_us) == (int(recorded["hash"]["rss"]), int(recorded["hash"]["rtt_us"]))
+    assert process.capsules == ([("default", 3, "weighted", ("default", "low"))] if version == "8.1.7" else [])
+    assert (work.thread, work.name, work.args, work.queue) == (
+        next(iter(recorded["work"])),
+        "Interop::Hold",
+        [1],
+        "default",
+    )
+
+
+def test_capsules_are_told_by_those_who_have_some(redis: RealRedis, access: Access) -> None:
+    seed(redis, "h:1:a", {"capsules": {**CAPSULES, "odd": [], "empty": {"weights": 3, "concurrency": "x"}}})
+    seed(redis, "h:2:b", {"capsules": 3})
+
+    told, silent = ProcessSet(access)
+
+    assert told.capsules == [
+        ("default", 5, "weighted", ("default", "low")),
+        ("single", 2, "strict", ("low",)),
+        ("empty", 0, "", ()),
+    ]
+    assert silent.capsules == []
 
 
 def test_what_cannot_be_read_is_passed_over_or_shown_as_it_is(redis: RealRedis, access: Access) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from redisjobs import RedisJobs
+from redisjobs.errors import RedisJobsError
 from tests.interop.crossing import make_due, told, wait_told
 from tests.interop.peers import RubyPeer
 from tests.support.eventually import eventually
@@ -165,6 +166,51 @@ def test_python_reads_and_quiets_a_ruby_process(peer: RubyPeer, app: RedisJobs, 
     eventually(lambda: "no longer accepting" in worker.log or "Received TSTP" in worker.log, RUBY_BEAT_S)
     redis.client.set("interop:let-go", 1)
     wait_told(redis, 1)
+
+
+def test_a_ruby_job_is_cancelled_if_it_iterates_and_its_sidekiq_can(
+    peer: RubyPeer, app: RedisJobs, redis: RealRedis
+) -> None:
+    """It can from 7.3.3 on, and is known to iterate once it wrote how far it is: in its sixth second."""
+    if peer.generation == 6:
+        pytest.skip("Sidekiq 6 has no jobs that iterate")
+    can = peer.generation == 8  # 7 is 7.3.2 here
+    peer.start_worker(queues=["default"], concurrency=2)
+    held, iterating = app.push("Interop::Hold", ["x"]), app.push("Interop::Iterate", [])
+    eventually(lambda: redis.client.hget(f"it-{iterating}", "c"), RUBY_BEAT_S + 5, "how far it is")
+    works = eventually(lambda: len(found := app.running) == 2 and found, RUBY_BEAT_S, "the work of a Ruby process")
+
+    assert {work.jid: work.cancellable for work in works} == {held: False, iterating: can}
+    for jid in [held] if can else [held, iterating]:
+        with pytest.raises(RedisJobsError, match=f"{jid} cannot be cancelled where it runs: of Ruby's jobs only those"):
+            works.find(jid or "").cancel()
+    if can:
+        works.find(iterating or "").cancel()
+        works.find(iterating or "").cancel()
+        ran = wait_told(redis, 1)
+        assert [each["jid"] for each in ran] == [iterating]
+        eventually(lambda: redis.client.exists(f"it-{iterating}") == 0, message="its state")
+        assert redis.client.zcard("retry") == redis.client.zcard("dead") == 0
+    redis.client.set("interop:let-go", 1)
+
+
+def test_ruby_never_trips_over_our_cancelled_job(
+    peer: RubyPeer, app: RedisJobs, redis: RealRedis, start_worker: StartWorker
+) -> None:
+    """Neither over what asks for it, nor over what becomes of it: its page shows it, and a retry from there runs it."""
+    start_worker("-q", "default", "-c", "1")
+    jid = app.push("Interop::Hold", ["cancelled"])
+    work = eventually(lambda: app.running.find(jid or ""), RUBY_BEAT_S)
+
+    work.cancel()
+
+    eventually(lambda: redis.client.zcard("dead") == 1, RUBY_BEAT_S)
+    [busy, morgue] = peer.web([("GET", "/busy"), ("GET", "/morgue")])
+    assert (busy.status, morgue.status) == (200, 200)
+    assert "redisjobs.errors.JobCancelled" in morgue.body
+    redis.client.set("interop:let-go", 1)
+    peer.eval("Sidekiq::DeadSet.new.first.retry")
+    assert [each["jid"] for each in wait_told(redis, 1)] == [jid]
 
 
 def test_a_stopped_ruby_gives_its_job_to_python(peer: RubyPeer, app: RedisJobs, redis: RealRedis) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -288,8 +289,37 @@ def test_processes_are_told_to_be_quiet_or_to_stop(app: RedisJobs, redis: RealRe
         await aeventually(lambda: redis.value(f"{OURS}-signals") == ["TERM", "TSTP"], PATIENCE_S)
         await top.press("enter")
         await top.sees("runs in")
+        await top.press("escape", "k", "c", "y")
+        await top.sees("not a job that runs")
 
     drive_top(app, driven, (120, 30))
+
+
+def test_a_job_that_runs_is_cancelled_after_a_question(app: RedisJobs, redis: RealRedis) -> None:
+    started, over = threading.Event(), threading.Event()
+
+    @app.job(name="Long")
+    async def long() -> None:
+        started.set()
+        try:
+            await asyncio.sleep(PATIENCE_S)
+        finally:
+            over.set()
+
+    async def driven(top: Driver) -> None:
+        await top.press("3")
+        await top.sees("  Long")
+        await top.press("j", "c")
+        await top.sees("Cancel the job:", "Long")
+        await top.press("y")
+        await aeventually(over.is_set, PATIENCE_S)
+
+    long.enqueue()
+    with app.worker(heartbeat_ttl_s=2.0):
+        assert started.wait(PATIENCE_S)
+        drive_top(app, driven, (120, 30))
+
+    assert [entry.name for entry in app.dead] == ["Long"]
 
 
 def test_what_others_wrote_neither_drives_the_terminal_nor_is_markup(app: RedisJobs, redis: RealRedis) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from redisjobs import errors
 from redisjobs.errors import (
+    JobCancelled,
     JobInterrupted,
     JobTimeout,
     PayloadError,
@@ -21,18 +22,18 @@ from redisjobs.jobs.outcome import Discard, Kill, Outcome, Release, Retry, Snooz
 pytestmark = pytest.mark.quick
 
 ALL = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, BaseException)]
+INTERRUPTS = (JobInterrupted, JobTimeout, JobCancelled)
 
 
 def test_there_is_one_tree_and_its_picture_is_complete() -> None:
     drawn = re.findall(r"^[│├└─ ]*(\w+)", str(errors.__doc__).partition("\n\n")[2], re.MULTILINE)
 
     assert sorted(drawn) == sorted(kind.__name__ for kind in ALL)
-    assert all(issubclass(kind, RedisJobsError) for kind in ALL if kind not in (JobInterrupted, JobTimeout))
+    assert all(issubclass(kind, RedisJobsError) for kind in ALL if kind not in INTERRUPTS)
 
 
 def test_an_interrupt_passes_where_exceptions_are_caught() -> None:
-    assert not issubclass(JobInterrupted, Exception)
-    assert not issubclass(JobTimeout, Exception)
+    assert not any(issubclass(kind, Exception) for kind in INTERRUPTS)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,7 @@ def test_an_interrupt_passes_where_exceptions_are_caught() -> None:
         errors.StoreUnavailableError("away"),
         errors.ChildDiedError("by SIGSEGV"),
         JobTimeout(2.5),
+        JobCancelled(),
         Retry(5),
         Retry(),
         Snooze(2.5),

@@ -50,8 +50,12 @@ class AWorker:
 
     def __init__(self, running: Sequence[Running], heard: list[str], on_beat: Callable[[], None]) -> None:
         self._running = running
+        self._heard = heard
         self.told = heard.append
         self.beaten = on_beat
+
+    def cancel(self, tid: str, jid: str) -> None:
+        self._heard.append(f"cancel {jid} in {tid}")
 
     def running(self) -> list[Running]:
         return list(self._running)
@@ -286,6 +290,25 @@ def test_an_embedded_process_obeys_no_signal(redis: RealRedis, store: BlockingSt
     drive(a_heartbeat(embedded=True, heard=heard).once(), store)
 
     assert heard == []
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+def test_all_runs_that_are_to_end_are_heard_of_with_one_beat(
+    redis: RealRedis, store: BlockingStore, a_heartbeat: A_Heartbeat, embedded: bool
+) -> None:
+    """In an embedded process too: its jobs are ours, whosever program it is."""
+    for tid, jid in (("t0", "j1"), ("my capsule a7", "j 2")):
+        redis.run(processes.cancel(KEYS, ME, tid, jid))
+    assert 50 < redis.client.ttl(f"{ME}-cancels") <= 60
+    redis.client.lpush(f"{ME}-cancels", "nonsense", b"\xff", "[1,2]")
+    heard: list[str] = []
+    heartbeat = a_heartbeat(heard=heard, embedded=embedded)
+
+    drive(heartbeat.once(), store)
+    drive(heartbeat.once(), store)
+
+    assert heard == ["cancel j1 in t0", "cancel j 2 in my capsule a7"]
+    assert f"{ME}-cancels" not in redis.dump()
 
 
 def test_who_waits_for_beats_is_called_only_after_redis_took_one(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
+
+import msgspec
 
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Arg, Op, Together, command, texts
 
 SIGNALS_TTL_S = 60
+_MOST_CANCELS = 1000
 ABILITIES = "redisjobs"
 """The field that only ours write: Ruby asks for fields by their names, and not for this one."""
 INFO_FIELDS = ("info", "concurrency", "busy", "beat", "quiet", "rss", "rtt_us")
@@ -64,9 +68,17 @@ def signal_for(keys: Keys, identity: str) -> Op[str | None]:
     )
 
 
+def cancels_for(keys: Keys, identity: str) -> Op[list[tuple[str, str]]]:
+    """Take the thread and jid of each run that a process is to end.
+
+    Sent twice it takes them twice, and those of the first time are lost with its answer; see `signal_for`.
+    """
+    return command("RPOP", keys.cancels(identity), _MOST_CANCELS, decode=_runs)
+
+
 def leave(keys: Keys, identity: str) -> Together:
     """Take a process off the registry. Safe to send twice: the second finds nothing."""
-    gone = [keys.work(identity), keys.workers(identity)]
+    gone = [keys.work(identity), keys.workers(identity), keys.cancels(identity)]
     for name in addresses(keys, identity):
         gone += (keys.process(name), keys.signals(name))
     lists: list[Op[Any]] = [command("SREM", colon + keys.processes, identity) for colon in _colons(keys)]
@@ -130,6 +142,40 @@ def signal(keys: Keys, identity: str, name: str) -> Together:
     """
     key = keys.signals(identity)
     return Together((command("LPUSH", key, name), command("EXPIRE", key, SIGNALS_TTL_S)), atomic=True)
+
+
+def cancel(keys: Keys, identity: str, thread: str, jid: str) -> Together:
+    """Have a process of ours end the run of a job in a thread; it hears it at its next heartbeat.
+
+    Safe to send twice: the second finds the run ended.
+    """
+    key = keys.cancels(identity)
+    told = msgspec.json.encode((thread, jid))
+    return Together((command("LPUSH", key, told), command("EXPIRE", key, SIGNALS_TTL_S)), atomic=True)
+
+
+def iterates(keys: Keys, jid: str) -> Op[bool]:
+    """Tell whether Ruby wrote down how far a job is that iterates (spec: 2.6); it does so after 5 s, and now and then.
+
+    Safe to send twice: it only reads.
+    """
+    return command("HGET", keys.iteration(jid), "c", decode=lambda cursor: cursor is not None)
+
+
+def cancel_iteration(keys: Keys, jid: str) -> Op[bool]:
+    """Have Ruby end a job that iterates, at its next look; False if it is none, or not known to be one.
+
+    Safe to send twice: the first moment stays.
+    """
+    return Op("cancel_iteration", keys=(keys.iteration(jid),), decode=bool)
+
+
+def _runs(reply: Sequence[bytes] | None) -> list[tuple[str, str]]:
+    found = []
+    for told in reply or ():
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):  # somebody else wrote there
+            found.append(msgspec.json.decode(told, type=tuple[str, str]))
+    return found
 
 
 def _colons(keys: Keys) -> tuple[str, ...]:

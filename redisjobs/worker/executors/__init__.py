@@ -31,6 +31,10 @@ class Executor(Protocol):
         """Ask running code to unwind."""
         ...
 
+    def cancel(self, tid: str, jid: str) -> None:
+        """End the run of a job in a thread or task of this name, if it still goes on."""
+        ...
+
     def stop(self) -> None:
         """End; code that still runs is left to itself."""
         ...

@@ -96,6 +96,13 @@ class Coroutines:
         if self._tasks:
             self._thread.loop().call_soon_threadsafe(self._cancel)
 
+    def cancel(self, tid: str, jid: str) -> None:
+        """Cancel the run of a job in a task of this name, if it still goes on."""
+        for task, one in list(self._tasks.items()):
+            if one.is_run(tid, jid):
+                one.work.cancelled = True
+                self._thread.loop().call_soon_threadsafe(task.cancel)  # behind its first step: it hears it in the job
+
     def stop(self) -> None:
         """Nothing to end: the loop is the worker's."""
 

@@ -155,7 +155,7 @@ class Processes(Threads):
         self._start_child = start
         self._processor = processor
         self._idle: deque[Child] = deque()
-        self._busy: set[Child] = set()
+        self._busy: dict[Child, Work] = {}
         self._leaving: list[Child] = []
         self._lock = threading.Lock()
 
@@ -178,6 +178,14 @@ class Processes(Threads):
             child.bury()
         super().stop()
 
+    def _cancel(self, work: Work, at: int) -> None:
+        """Kill the child that runs it."""
+        work.cancelled = True
+        with self._lock:
+            for child, runs in self._busy.items():
+                if runs is work:
+                    child.kill()
+
     def _in_child(self, work: Work) -> Settlement:
         """Run a job in a child. Never raises."""
         self._processor.starts(work)
@@ -188,7 +196,7 @@ class Processes(Threads):
     def _ran(self, work: Work) -> Settlement:
         child: Child | None = None
         try:
-            child = self._take()
+            child = self._take(work)
             end = child.run(work)
         except (Exception, JobTimeout) as error:
             if child is not None:
@@ -199,7 +207,7 @@ class Processes(Threads):
         self._put_back(child, end)
         return end.settlement(work.lease)
 
-    def _take(self) -> Child:
+    def _take(self, work: Work) -> Child:
         """Return a child to run a job in.
 
         Raises:
@@ -211,12 +219,12 @@ class Processes(Threads):
             with suppress(IndexError):  # another thread was faster
                 child = self._idle.pop()
                 if child.alive:
-                    self._use(child)
+                    self._use(child, work)
                     return child
                 child.bury()
         self._bury_the_left()
         child, hello = self._start_child()
-        self._use(child)
+        self._use(child, work)
         try:
             child.greet(hello)
         except ChildStartError:
@@ -224,20 +232,20 @@ class Processes(Threads):
             raise
         return child
 
-    def _use(self, child: Child) -> None:
+    def _use(self, child: Child, work: Work) -> None:
         with self._lock:
-            self._busy.add(child)
-        if self._processor.interrupting:  # too late for `interrupt` to have seen it
+            self._busy[child] = work
+        if self._processor.interrupting or work.cancelled:  # too late for who said so to have seen it
             child.kill()
 
     def _put_back(self, child: Child, end: End) -> None:
         with self._lock:
-            self._busy.discard(child)
+            self._busy.pop(child)
             (self._leaving if end.last else self._idle).append(child)
 
     def _lose(self, child: Child) -> None:
         with self._lock:
-            self._busy.discard(child)
+            self._busy.pop(child)
         child.bury()
 
     def _bury_the_left(self) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from redisjobs import clock
-from redisjobs.errors import JobInterrupted
+from redisjobs.errors import JobCancelled, JobInterrupted
 from redisjobs.store.ops.leases import Settlement
-from redisjobs.worker.watchdog import interrupt
+from redisjobs.worker.watchdog import Interruption, interrupt
 from redisjobs.worker.work import Running, Work
 
 
@@ -76,11 +76,26 @@ class Threads:
             if self._current[at] is not None and thread.ident is not None:
                 interrupt(thread.ident, JobInterrupted)
 
+    def cancel(self, tid: str, jid: str) -> None:
+        """End the run of a job in a thread of this name, if it still goes on."""
+        for one in self.running():
+            if one.is_run(tid, jid):
+                self._cancel(one.work, int(tid.removeprefix(self._name)))
+
     def stop(self) -> None:
         """End the idle threads; one that still runs something ends after it."""
         self._stopped = True
         for _ in self._threads:
             self._line.put(None)
+
+    def _cancel(self, work: Work, at: int) -> None:
+        """Raise JobCancelled in the job, as soon as its own code runs and while it does."""
+        ident = self._threads[at].ident
+        if work.interruption is None and ident is not None:
+            work.interruption = Interruption(ident, JobCancelled)
+        work.cancelled = True  # behind the line above and before the one below: see Processor
+        if work.inside and work.interruption is not None:
+            work.interruption.fire()
 
     def _start(self, more: int) -> None:
         for _ in range(min(more, self._count - len(self._threads))):

@@ -71,6 +71,25 @@ module Interop
     end
   end
 
+  # Iterates for a minute; 6 has no such jobs.
+  if defined?(Sidekiq::IterableJob)
+    class Iterate
+      include Sidekiq::IterableJob
+
+      def build_enumerator(*, cursor:)
+        array_enumerator((1..3_000).to_a, cursor: cursor)
+      end
+
+      def each_iteration(*)
+        sleep 0.02
+      end
+
+      def on_complete
+        Interop.redis("RPUSH", "interop:ran", JSON.generate("jid" => jid, "class" => self.class.name, "args" => []))
+      end
+    end
+  end
+
   # All options that a class can declare, and one of its own.
   class Configured < Record
     sidekiq_options queue: "low", retry: 7, retry_queue: "lower", backtrace: 5, dead: false,
