@@ -14,7 +14,7 @@ from msgspec import Struct
 from redisjobs import clock
 from redisjobs.app import RedisJobs
 from redisjobs.errors import QueryError
-from redisjobs.inspector import JobEntry, JobSet, Process, SetEntry, Work
+from redisjobs.inspector import JobEntry, JobSet, Process, SetEntry, Work, errors
 from redisjobs.inspector.query import Query
 from redisjobs.inspector.search import search
 from redisjobs.wording import brief, cut, duration, moment, printable
@@ -95,6 +95,28 @@ def scheduled(app: RedisJobs, wanted: Wanted) -> Page:
 def dead(app: RedisJobs, wanted: Wanted) -> Page:
     """Return the jobs that were given up, the latest first."""
     return _entries(app.dead, wanted, lambda entry, now: (*_head(entry, now), _fault(entry)))
+
+
+def failures(app: RedisJobs, wanted: Wanted) -> Page:
+    """Return what went wrong in retries and dead, in groups, the largest first; a group's row is of its sample."""
+    now = clock.now()
+    found = errors.group((app.retries, app.dead), asked(wanted.text), budget_s=_SEARCH_S)
+    shown = found.groups[wanted.offset : wanted.offset + MOST]
+    rows = [
+        Row(
+            f"{one.error_class}\0{one.message}",
+            (
+                f"{one.count:,}",
+                moment(one.last_at, now),
+                _short(", ".join(name for name, _ in one.jobs.most_common(2)), 30),
+                _short(f"{one.error_class}: {one.message}", 200),
+            ),
+            one.sample,
+        )
+        for one in shown
+    ]
+    partial = f"{found.looked:,} of {found.total:,} jobs were looked at" if found.partial else ""
+    return Page(rows, "; ".join(filter(None, (_rest(wanted.offset, len(shown), len(found.groups)), partial))))
 
 
 def arguments(entry: JobEntry) -> str:

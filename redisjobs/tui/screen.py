@@ -357,7 +357,7 @@ def _what(chosen: Sequence[Row]) -> str:
 
 def _help() -> str:
     keys = [
-        ("1 to 6, tab", "tabs"),
+        (f"1 to {len(TABS)}, tab", "tabs"),
         ("arrows, j k g G", "move"),
         ("n b", "next and previous page"),
         ("/", "filter; escape forgets it"),

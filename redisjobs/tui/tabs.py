@@ -155,4 +155,5 @@ TABS = (
             Act("d", "delete", "deleted", lambda app, entry: app.dead.delete(entry), asks=True),
         ),
     ),
+    Tab("Errors", "", ("JOBS", "LAST", "CLASS", "ERROR"), (0,), rows.failures),
 )

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.browser import MissingError, Site, Visitor, chromium
+from tests.support.browser import MissingError, Visitor, chromium
+from tests.support.site import Site
 
 
 @pytest.fixture(scope="package")

@@ -12,7 +12,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from tests.support import hostile
-from tests.support.browser import NARROW, Site, Visitor, axe, overflow_px
+from tests.support.browser import NARROW, Visitor, axe, overflow_px
+from tests.support.site import Site
 
 pytestmark = pytest.mark.browser
 

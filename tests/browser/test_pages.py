@@ -10,8 +10,9 @@ import pytest
 from benchmarks.seed import PAGES
 from redisjobs import RedisJobs
 from tests.support import hostile, lively
-from tests.support.browser import NARROW, WIDE, Site, Visitor, axe, overflow_px
+from tests.support.browser import NARROW, WIDE, Visitor, axe, overflow_px
 from tests.support.real_redis import RealRedis
+from tests.support.site import Site
 
 pytestmark = pytest.mark.browser
 

@@ -6,19 +6,14 @@ Always holds: what a page said while a test looked at it fails the test, but for
 
 from __future__ import annotations
 
-import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
-
-from tests.support.eventually import eventually
 
 SETUP = Path(__file__).parents[2] / "scripts" / "browser-setup"
 WIDE, NARROW = 1280, 390
@@ -135,23 +130,3 @@ def overflow_px(page: Page) -> int:
     """Return by how many pixels a page is wider than its window: 0 if nobody must scroll sideways."""
     wider: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return wider
-
-
-class Site:
-    """An ASGI app on a free port of the loopback, served by uvicorn in a thread."""
-
-    def __init__(self, asgi: Any) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._server = uvicorn.Server(uvicorn.Config(asgi, log_level="warning", timeout_graceful_shutdown=2))
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._listener]}, name="test-site", daemon=True
-        )
-        self._thread.start()
-        eventually(lambda: self._server.started, 30, "the site has not started")
-
-    def close(self) -> None:
-        """End it."""
-        self._server.should_exit = True
-        self._thread.join(30)
-        self._listener.close()

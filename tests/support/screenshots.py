@@ -15,8 +15,9 @@ from PIL import Image
 from benchmarks.seed import PAGES
 from redisjobs import RedisJobs
 from tests.support import lively
-from tests.support.browser import NARROW, WIDE, Site, Visitor, chromium
+from tests.support.browser import NARROW, WIDE, Visitor, chromium
 from tests.support.real_redis import RealRedis
+from tests.support.site import Site
 
 LOOKS = {"light": (WIDE, False), "dark": (WIDE, True), "narrow": (NARROW, False)}
 MAX_BYTES = 150_000

@@ -109,10 +109,12 @@ def test_each_tab_has_a_number_and_says_so_where_it_is_empty(app: RedisJobs) -> 
         for key, header in zip("23456", ("LISTENERS", "PROCESS / JOB", "NEXT RUN", "DUE", "DIED"), strict=True):
             await top.press(key)
             await top.sees(header, "nothing here")
+        await top.press("7")
+        await top.sees("LAST", "nothing here")
         await top.press("tab")
         await top.sees("no queues")
         await top.press("shift+tab")
-        await top.sees("DIED")
+        await top.sees("LAST")
 
     drive_top(app, driven)
 
@@ -198,6 +200,18 @@ def test_all_rows_shown_can_be_selected(app: RedisJobs, redis: RealRedis) -> Non
     drive_top(app, driven)
 
     assert redis.value("schedule") is None
+
+
+def test_errors_are_shown_in_groups_with_the_latest_of_each(app: RedisJobs, redis: RealRedis) -> None:
+    seed_sets(redis)
+
+    async def driven(top: Driver) -> None:
+        await top.press("7")
+        await top.sees("IOError: disk <n>", "   6  ")
+        await top.press("enter")
+        await top.sees("error       IOError: disk")
+
+    drive_top(app, driven, (100, 40))
 
 
 def test_a_filter_leaves_what_has_the_text_and_is_forgotten_by_escape(app: RedisJobs, redis: RealRedis) -> None:

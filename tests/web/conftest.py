@@ -1,0 +1,31 @@
+"""The web UI on the session's Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from redisjobs import RedisJobs
+from tests.web.client import Client
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Client]]:
+    """A function that serves an ASGI app until the test ends."""
+    made: list[Client] = []
+
+    def start(asgi: Any, **more: Any) -> Client:
+        made.append(Client(asgi, **more))
+        return made[-1]
+
+    yield start
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def client(app: RedisJobs, serve: Callable[..., Client]) -> Client:
+    """The web UI of an app, as this machine's user has it."""
+    return serve(app.web())
