@@ -18,15 +18,20 @@ if TYPE_CHECKING:
     from redisjobs import inspector
     from redisjobs import web as webs
     from redisjobs.inspector import doctor as doctors
+    from redisjobs.inspector import exporter as exporters
+    from redisjobs.inspector import monitor as monitors
     from redisjobs.inspector import query as queries
-    from redisjobs.inspector import redact
+    from redisjobs.inspector import rates, redact
     from redisjobs.inspector import search as searches
 else:
-    webs = LazyModule("redisjobs.web")
     inspector = LazyModule("redisjobs.inspector")
     doctors = LazyModule("redisjobs.inspector.doctor")
+    exporters = LazyModule("redisjobs.inspector.exporter")
+    monitors = LazyModule("redisjobs.inspector.monitor")
+    rates = LazyModule("redisjobs.inspector.rates")
     redact = LazyModule("redisjobs.inspector.redact")
     searches = LazyModule("redisjobs.inspector.search")
+    webs = LazyModule("redisjobs.web")
 
 
 class LookingDoors:
@@ -84,6 +89,22 @@ class LookingDoors:
     def fleet(self) -> inspector.Fleet:
         """The worker processes with what they run and hold, in one look."""
         return inspector.Fleet(self._access)
+
+    def metrics(self) -> inspector.Metrics:
+        """How often, how long and how badly each class ran, Ruby's too; and the deploys."""
+        return inspector.Metrics(self._access)
+
+    def sampler(self) -> rates.Sampler:
+        """Return what tells, look by look, how many jobs a second go into each queue and out of it."""
+        return rates.Sampler(self._access)
+
+    def monitor(self, limits: monitors.Limits) -> monitors.Watched:
+        """Look whether all is well, by these limits and by what the doctor calls a problem."""
+        return monitors.watch(self._access, limits)
+
+    def exporter(self) -> exporters.Exporter:
+        """Return what makes a text of all that for Prometheus, scrape by scrape."""
+        return exporters.Exporter(self._access)
 
     def orphans(self, peer: Literal["exq", "verk"]) -> inspector.Orphans:
         """What nodes of Exq or Verk hold, to give it back to its queues when they died."""

@@ -10,6 +10,7 @@ import msgspec
 from redisjobs import clock
 from redisjobs.app import RedisJobs
 from redisjobs.inspector import JobEntry, Process, QueueSummary, SetEntry
+from redisjobs.inspector.metrics import ClassRuns
 from redisjobs.tui.rows import Row, arguments, name_of
 from redisjobs.wording import cut, date, duration, moment, printable
 
@@ -25,6 +26,8 @@ def details(app: RedisJobs, row: Row) -> str:
         lines = _queue(app, about)
     elif isinstance(about, Process):
         lines = _process(about)
+    elif isinstance(about, ClassRuns):
+        lines = _runs(app.metrics().job(about.name))
     elif isinstance(about, JobEntry):
         lines = _entry(about)
     else:
@@ -76,6 +79,14 @@ def _queue(app: RedisJobs, queue: QueueSummary) -> Iterator[str]:
     yield "next to run:" if entries else "no jobs"
     for entry in reversed(entries):
         yield f"{moment(entry.enqueued_at, now):<14}{name_of(entry):<32}{entry.id:<26}{arguments(entry)}"
+
+
+def _runs(job: ClassRuns) -> Iterator[str]:
+    yield f"class       {job.name}"
+    yield f"runs        {job.executions:,} in the last hour, {job.failures:,} of them failed"
+    for share, took_s in (("50 %", job.p50_s), ("95 %", job.p95_s), ("99 %", job.p99_s)):
+        if took_s is not None:
+            yield f"{share}        took at most about {took_s:,.3f} s"
 
 
 def _process(process: Process) -> Iterator[str]:

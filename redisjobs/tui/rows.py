@@ -119,6 +119,26 @@ def failures(app: RedisJobs, wanted: Wanted) -> Page:
     return Page(rows, "; ".join(filter(None, (_rest(wanted.offset, len(shown), len(found.groups)), partial))))
 
 
+def runs(app: RedisJobs, wanted: Wanted) -> Page:
+    """Return the classes that ran in the last hour, the most run first."""
+    found = app.metrics().runs("1h", detailed=0).top("executions", 10 * MOST)
+    rows = [
+        Row(
+            one.name,
+            (
+                _short(one.name, 40),
+                f"{one.executions:,}",
+                f"{one.failures:,}",
+                "-" if one.mean_s is None else f"{one.mean_s * 1000:,.0f} ms",
+                duration(one.total_s),
+            ),
+            one,
+        )
+        for one in found
+    ]
+    return _page(rows, wanted)
+
+
 def arguments(entry: JobEntry) -> str:
     """Return the arguments of a job; of what is none, its bytes."""
     if entry.problem is not None:

@@ -156,4 +156,5 @@ TABS = (
         ),
     ),
     Tab("Errors", "", ("JOBS", "LAST", "CLASS", "ERROR"), (0,), rows.failures),
+    Tab("Metrics", "", ("CLASS", "RUNS", "FAILED", "MEAN", "TOTAL"), (1, 2, 3, 4), rows.runs),
 )

@@ -111,10 +111,12 @@ def test_each_tab_has_a_number_and_says_so_where_it_is_empty(app: RedisJobs) -> 
             await top.sees(header, "nothing here")
         await top.press("7")
         await top.sees("LAST", "nothing here")
+        await top.press("8")
+        await top.sees("MEAN", "nothing here")
         await top.press("tab")
         await top.sees("no queues")
         await top.press("shift+tab")
-        await top.sees("LAST")
+        await top.sees("MEAN")
 
     drive_top(app, driven)
 
@@ -210,6 +212,21 @@ def test_errors_are_shown_in_groups_with_the_latest_of_each(app: RedisJobs, redi
         await top.sees("IOError: disk <n>", "   6  ")
         await top.press("enter")
         await top.sees("error       IOError: disk")
+
+    drive_top(app, driven, (100, 40))
+
+
+def test_metrics_show_what_ran(app: RedisJobs) -> None:
+    app.job(name="Quick")(lambda: None)
+    app.push_many("Quick", [()] * 7)
+    with app.worker() as worker:
+        assert worker.drain(PATIENCE_S)
+
+    async def driven(top: Driver) -> None:
+        await top.press("8")
+        await top.sees("Quick", "   7  ")
+        await top.press("enter")
+        await top.sees("7 in the last hour", "95 %")
 
     drive_top(app, driven, (100, 40))
 

@@ -76,16 +76,17 @@ def test_a_password_is_asked_for_and_known(app: RedisJobs, serve: Serve) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["ann", "ann:hash", f"ann:boss:{HASH}", f":{HASH}", "ann:scrypt$2$8$1$zz$!!", f"ann:{HASH}:more:more"]
+    "text", ["ann", "ann:hash", "ann:boss:HASH", ":HASH", "ann:scrypt$2$8$1$zz$!!", "ann:HASH:more:more"]
 )
 def test_what_is_no_account_is_refused_with_the_remedy(text: str) -> None:
     with pytest.raises(ConfigError, match="--hash-password"):
-        Account.parse(text)
+        Account.parse(text.replace("HASH", HASH))
 
 
 @pytest.mark.parametrize(
     ("answer", "status"),
     [(True, 200), ("operate", 200), ("view", 200), (User("ann"), 200), (False, 403), (None, 403), ("boss", 403)],
+    ids=str,
 )
 def test_a_hook_says_who_may_come_in(app: RedisJobs, answer: Any, status: int) -> None:
     assert asked(app.web(authorize=lambda request: answer), "192.0.2.7").status_code == status
