@@ -116,6 +116,11 @@ class LookingDoors:
         """What the workers run at this moment, Ruby's too; as of their last heartbeats."""
         return inspector.WorkSet(self._access)
 
+    def watch(self, *, queue: str = "", name: str = "") -> inspector.Watching:
+        """Follow starts and ends of jobs as they happen: all, or those of one queue or class."""
+        access = inspector.Access(self.store, self.keys, self.config.dead, self.config.wire)
+        return inspector.Watching(access, queue=queue, name=name)
+
     def find(self, query: queries.Query, **bounds: Any) -> searches.Everywhere:
         """Find the jobs that match, wherever they are: see `redisjobs.inspector.search.find`."""
         return searches.find(self._access, query, **bounds)
