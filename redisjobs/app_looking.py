@@ -91,6 +91,7 @@ class LookingDoors:
         """The worker processes with what they run and hold, in one look."""
         return inspector.Fleet(self._access)
 
+    @property
     def metrics(self) -> inspector.Metrics:
         """How often, how long and how badly each class ran, Ruby's too; and the deploys."""
         return inspector.Metrics(self._access)
