@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from redisjobs import inspector
     from redisjobs import web as webs
     from redisjobs.inspector import doctor as doctors
+    from redisjobs.inspector import exporter as exporters
+    from redisjobs.inspector import monitor, rates, redact
     from redisjobs.inspector import query as queries
-    from redisjobs.inspector import redact
     from redisjobs.inspector import search as searches
 else:
     webs = LazyModule("redisjobs.web")
@@ -27,6 +28,9 @@ else:
     doctors = LazyModule("redisjobs.inspector.doctor")
     redact = LazyModule("redisjobs.inspector.redact")
     searches = LazyModule("redisjobs.inspector.search")
+    monitor = LazyModule("redisjobs.inspector.monitor")
+    rates = LazyModule("redisjobs.inspector.rates")
+    exporters = LazyModule("redisjobs.inspector.exporter")
 
 
 class LookingDoors:
@@ -84,6 +88,23 @@ class LookingDoors:
     def fleet(self) -> inspector.Fleet:
         """The worker processes with what they run and hold, in one look."""
         return inspector.Fleet(self._access)
+
+    @property
+    def metrics(self) -> inspector.Metrics:
+        """How often, how long and how badly each class ran, Ruby's too; and the deploys."""
+        return inspector.Metrics(self._access)
+
+    def sampler(self) -> rates.Sampler:
+        """Return what tells, look by look, how many jobs a second go into each queue and out of it."""
+        return rates.Sampler(self._access)
+
+    def watch(self, limits: monitor.Limits) -> monitor.Watched:
+        """Look whether all is well, by these limits and by what the doctor calls a problem."""
+        return monitor.watch(self._access, limits)
+
+    def exporter(self) -> exporters.Exporter:
+        """Return what makes a text of all that for Prometheus, scrape by scrape."""
+        return exporters.Exporter(self._access)
 
     def orphans(self, peer: Literal["exq", "verk"]) -> inspector.Orphans:
         """What nodes of Exq or Verk hold, to give it back to its queues when they died."""

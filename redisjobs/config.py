@@ -327,7 +327,7 @@ def executor(value: Any) -> str:
     return str(value)
 
 
-def _address(value: Any) -> tuple[str, int]:
+def address(value: Any) -> tuple[str, int]:
     """Read `HOST:PORT`; no host is the loopback."""
     host, colon, port = str(value).rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
@@ -377,7 +377,7 @@ _SETTINGS: dict[str, Any] = {
     "processes": positive,
     "max_memory": size,
     "max_jobs": positive,
-    "health": _address,
+    "health": address,
     "stall_exit_s": seconds,
     "follow_parent": _flag,
     "log_format": text,

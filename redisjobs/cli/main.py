@@ -36,6 +36,11 @@ COMMANDS = {
         "redisjobs.cli.doctor:doctor",
         "Look for what is wrong with Redis, the queues and the workers, and say what to do.",
     ),
+    "monitor": (
+        "redisjobs.cli.monitor:monitor",
+        "Say whether all is well: sizes, latencies, workers, and what the doctor calls a problem.",
+    ),
+    "exporter": ("redisjobs.cli.exporter:exporter", "Answer /metrics for Prometheus, from Redis alone."),
     "move": ("redisjobs.cli.move:move", "Move queues and sets to another namespace, database or server."),
     "failed": ("redisjobs.cli.failed:failed", "Failures of Resque's jobs."),
     "web": ("redisjobs.cli.web:web", "Serve the web UI."),

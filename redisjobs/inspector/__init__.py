@@ -7,6 +7,7 @@ Must not know: workers. It reads what they left in Redis and asks Redis for move
 from redisjobs.inspector.access import Access
 from redisjobs.inspector.entries import JobEntry, SetEntry
 from redisjobs.inspector.fleet import Fleet, Member
+from redisjobs.inspector.metrics import ClassRuns, Mark, Metrics, Runs, Step
 from redisjobs.inspector.orphans import Held, Orphans
 from redisjobs.inspector.processes import Process, ProcessSet
 from redisjobs.inspector.queues import Queue, QueueSummary, all_queues, summaries
@@ -17,6 +18,7 @@ from redisjobs.inspector.work import Work, WorkSet
 
 __all__ = [
     "Access",
+    "ClassRuns",
     "Day",
     "DeadSet",
     "FailedEntry",
@@ -26,6 +28,8 @@ __all__ = [
     "JobEntry",
     "JobSet",
     "Member",
+    "Mark",
+    "Metrics",
     "Orphans",
     "Process",
     "ProcessSet",
@@ -35,9 +39,11 @@ __all__ = [
     "Resque",
     "ResqueWorker",
     "RetrySet",
+    "Runs",
     "ScheduledSet",
     "SetEntry",
     "Stats",
+    "Step",
     "Work",
     "WorkSet",
     "all_queues",

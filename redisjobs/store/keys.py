@@ -15,6 +15,7 @@ r"""Every key: its name, type, writer and lifetime.
 | `paused` | set | names of queues that nobody may take from | inspector | - |
 | `j\|<bucket>` | hash | per class, of a minute or ten: runs, failures, ms (spec: 2.5) | tally | 8 h, 3 d |
 | `h\|<class>-<minute>`, `<class>-<minute>` | integer | a minute's histogram (generations 8; 7) | tally | 8 h |
+| `<day>-marks` | hash | minute of a deploy, ISO 8601 -> its label | mark | 90 d |
 
 All of the above are Sidekiq's (spec: sidekiq.md 2). These are Exq's and Verk's, as far as we know of them:
 
@@ -41,6 +42,8 @@ slot of the key that stands in them, its namespace included. In a Redis Cluster 
 | `pushed:{<target>}:<producer>` | integer | the last push of a producer that was stored | push, schedule | 10 min |
 | `<identity>-cancels` | list | `["thread","jid"]` of runs to be ended | cancel | 60 s |
 | `tallied:<identity>` | integer | the last of a process's sums that was added | tally | 10 min |
+| `tallied:twice\|<bucket>` | hash | what of a minute's sums stands under the keys of 7 and of 8 | tally | 8 h |
+| `lease-taken` | hash | queue -> jobs that our workers took of it and did not give back | tally | 30 d |
 """
 
 from __future__ import annotations
@@ -101,6 +104,10 @@ class Keys(Struct, frozen=True):
         return self._key("lease-queues")
 
     @property
+    def lease_taken(self) -> str:
+        return self._key("lease-taken")
+
+    @property
     def exq_heartbeats(self) -> str:
         return self._key("heartbeats")
 
@@ -127,6 +134,12 @@ class Keys(Struct, frozen=True):
 
     def tallied(self, identity: str) -> str:
         return self._key(f"tallied:{identity}")
+
+    def tallied_twice(self, bucket: str) -> str:
+        return self._key(f"tallied:twice|{bucket}")
+
+    def marks(self, day: str) -> str:
+        return self._key(f"{day}-marks")
 
     def runs(self, bucket: str) -> str:
         return self._key(f"j|{bucket}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from datetime import datetime
+from struct import unpack
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
@@ -22,6 +23,7 @@ LIMITS_MS = (
 """Where the buckets of a histogram end, each but the last, which has no end."""
 
 SHORT_TTL_S, LONG_TTL_S = 8 * 3600, 3 * 86_400
+MARK_TTL_S = 90 * 86_400
 
 
 class Tally(Struct):
@@ -57,14 +59,36 @@ def generations(wire: Wire) -> tuple[Generation, ...]:
     return (8,) if wire == "sidekiq8" else (7, 8)
 
 
+def bucket(at: datetime, generation: Generation) -> str:
+    """Return where the sums of the minute of a moment (UTC) are, as keys call it."""
+    return f"{at:%Y%m%d}|{at.hour}:{at.minute}" if generation == 7 else f"{at:%y%m%d}|{at.hour}:{at:%M}"
+
+
+def long_bucket(at: datetime) -> str:
+    """Return where those of its ten minutes are, which generation 8 alone has."""
+    return bucket(at, 8)[:-1]
+
+
 def buckets(at: datetime, generation: Generation) -> dict[str, int]:
     """Return where the sums of a moment (UTC) are added, as keys call it, and how long each lasts in seconds."""
-    if generation == 7:
-        return {f"{at:%Y%m%d}|{at.hour}:{at.minute}": SHORT_TTL_S}
-    minute = f"{at:%y%m%d}|{at.hour}:{at:%M}"
-    return {minute: SHORT_TTL_S, minute[:-1]: LONG_TTL_S}
+    short = {bucket(at, generation): SHORT_TTL_S}
+    return short if generation == 7 else {**short, long_bucket(at): LONG_TTL_S}
 
 
 def minute(at: datetime, generation: Generation) -> str:
     """Return what the minute of a moment (UTC) is called in the keys of histograms."""
-    return f"{at:%d-%H}:{at.minute}" if generation == 7 else f"{at.day}-{at.hour}:{at.minute}"
+    return f"{at.day:02}-{at.hour:02}:{at.minute}" if generation == 7 else f"{at.day}-{at.hour}:{at.minute}"
+
+
+def mark(at: datetime) -> tuple[str, str]:
+    """Return where the mark of a deploy at a moment (UTC) is, as keys call its day, and under which field: its minute.
+
+    So all processes of one deploy can make it, and it is one.
+    """
+    return f"{at:%Y%m%d}", f"{at:%Y-%m-%dT%H:%M}:00Z"
+
+
+def histogram(raw: bytes | None) -> tuple[int, ...]:
+    """Read the counters of a minute's histogram, one for each of `LIMITS_MS` and one that has no end."""
+    count = len(LIMITS_MS) + 1
+    return unpack(f">{count}H", (raw or b"").ljust(2 * count, b"\0")[: 2 * count])

@@ -84,7 +84,7 @@ class Fetcher:
         self._empty = False
         self._asleep, self._low = False, 0
         self.turned_at = clock.monotonic()  # when the loop last began a turn
-        self.count = 0  # of runs that ended
+        self.turns = self.count = 0  # count: of runs that ended
         self._resync_at = clock.monotonic() + _RESYNC_S
         self._quiet = self._stopped = False
         self._pause_s = 0.0
@@ -121,6 +121,10 @@ class Fetcher:
         self._ended.set()
         self._bell.ring()
         self._thread.join(timeout_s)
+
+    def figures(self) -> tuple[int, int, int]:
+        """How many jobs run, how many are held, running or not, and how many runs failed, as of a second ago."""
+        return len(self._slots.running()), self._slots.held, self._slots.counts.failed
 
     def running(self) -> list[Running]:
         """What runs at this moment."""
@@ -171,6 +175,7 @@ class Fetcher:
     def _turn(self) -> bool:
         """Do what there is to do, then sleep; False if another thread had better go on."""
         now = self.turned_at = clock.monotonic()
+        self.turns += 1
         self._collect(now)
         self._settler.retry_refused(now)
         if now >= self._resync_at:
@@ -231,6 +236,7 @@ class Fetcher:
             elif taken.payloads:
                 queue = taken.queue
                 found += [Lease(queue, raw, leased_at) for raw in taken.payloads]
+                self._slots.counts.took(queue, len(taken.payloads))
         if found:
             self._accept(found)
         self._empty = len(found) < room
@@ -238,6 +244,12 @@ class Fetcher:
             for queue in queues:
                 if queue not in paused:
                     self._listeners.arm(queue)
+
+    def _adopt(self, found: list[Lease]) -> None:
+        """Take over jobs that came one by one."""
+        for lease in found:
+            self._slots.counts.took(lease.queue, 1)
+        self._accept(found)
 
     def _accept(self, found: list[Lease]) -> None:
         """Take over leased jobs: read them and give them to an executor."""
@@ -322,7 +334,7 @@ class Fetcher:
         if not found:
             return
         free = 0 if self._quiet else self._pace.target - len(self._slots)
-        self._accept(found[:free])
+        self._adopt(found[:free])
         self._settler.waiting += [released(lease) for lease in found[free:]]
         if self._slots.leaders_own is None:
             select.select((), (), (), 0)  # lets the job's thread have the GIL at once: it starts about 40 us sooner
@@ -363,7 +375,7 @@ class Fetcher:
             if self._quiet:
                 self._settler.waiting += [released(lease) for lease in found]
             else:
-                self._accept(found)
+                self._adopt(found)
         # a wait that Redis did not yet see end may still deliver: look once more when it must be over
         self._resync_at = now + (BLOCK_S + 1.0 if was_away else _RESYNC_S)
 
@@ -371,10 +383,10 @@ class Fetcher:
         """Give back all that still runs, and settle what can be settled."""
         try:
             self._collect(clock.monotonic())
-            self._hand_over(clock.monotonic())
             self._give_back()
             self._settler.retry_refused(math.inf)
             self._settler.waiting += [released(lease) for lease in self._slots.abandon()]
+            self._hand_over(clock.monotonic())
             self._exchange(0, clock.monotonic())
         except StoreError as error:
             log.error(

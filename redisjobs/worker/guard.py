@@ -21,6 +21,7 @@ from redisjobs import clock, config
 from redisjobs.config import WorkerConfig
 from redisjobs.worker.bell import Bell
 from redisjobs.worker.channel import Channel
+from redisjobs.worker.figures import figures
 from redisjobs.worker.heartbeat import rss_kib
 from redisjobs.worker.notify import Notifier
 from redisjobs.worker.probes import Probes
@@ -42,7 +43,12 @@ class Loop(Protocol):
 
     name: str
     turned_at: float
+    turns: int
     count: int
+
+    def figures(self) -> tuple[int, int, int]:
+        """How many jobs run, how many are held, running or not, and how many runs failed."""
+        ...
 
 
 class Guarded(Protocol):
@@ -55,6 +61,11 @@ class Guarded(Protocol):
 
     def loops(self) -> Sequence[Loop]:
         """The loops that must turn; none before the start and after the end."""
+        ...
+
+    @property
+    def outages(self) -> int:
+        """How often Redis did not answer."""
         ...
 
     def not_ready(self) -> tuple[str, ...]:
@@ -164,11 +175,17 @@ class Guard:
         patience_s = self._settings.stall_exit_s / 2
         stuck = [f"{name}: no turn for {s:.0f} s" for name, (_, s) in self._stalls.items() if s >= patience_s]
         jobs, rss = sum(loop.count for loop in loops) or self.vitals.jobs, rss_kib()
+        running, held, failed = map(sum, zip(*(loop.figures() for loop in loops), strict=True)) if loops else (0, 0, 0)
         return Vitals(
             identity=self._worker.identity,
             stuck=tuple(stuck),
             not_ready=self._worker.not_ready(),
             jobs=jobs,
+            failed=failed or self.vitals.failed,
+            running=running,
+            waiting=max(0, held - running),
+            turns=sum(loop.turns for loop in loops) or self.vitals.turns,
+            redis_errors=self._worker.outages,
             rss_kib=rss,
             over=self._over(jobs, rss),
         )
@@ -195,8 +212,10 @@ class Guard:
         while not self._ended.is_set():
             self._probes.turn(0.5)
 
-    def _answer(self, path: str) -> tuple[bool, dict[str, Any]] | None:
+    def _answer(self, path: str) -> tuple[bool, dict[str, Any]] | str | None:
         vitals = self.vitals
+        if path == "/metrics":
+            return figures({os.getpid(): vitals})
         if path == "/livez":
             return vitals.live, {"live": vitals.live, "problems": vitals.stuck}
         if path == "/readyz":

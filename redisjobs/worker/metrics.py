@@ -1,4 +1,4 @@
-"""Metrics: how often and how long each class ran, for the pages that show it.
+"""Metrics: how often and how long each class ran, for the pages that show it; and how many jobs left each queue.
 
 Fetchers count as jobs end, each for itself, and hand over about once a second; a service writes it all every few
 seconds. A process that is killed takes the last seconds with it: the exact counters are the settle's.
@@ -13,6 +13,7 @@ from redisjobs.store.keys import Keys
 from redisjobs.store.op import Steps
 from redisjobs.store.ops import metrics as ops
 from redisjobs.store.ops.leases import FAILED, Settlement
+from redisjobs.store.ops.metrics import Sums
 from redisjobs.wire import metrics
 from redisjobs.wire.metrics import Tally
 from redisjobs.wire.times import Wire
@@ -27,6 +28,9 @@ class Counts:
 
     def __init__(self) -> None:
         self._tallies: dict[str, Tally] = {}
+        self._taken: dict[str, int] = {}
+        self.failed = 0
+        """How many runs failed of all that were handed over."""
 
     def note(self, work: Work, settlement: Settlement) -> None:
         """Count a job that ended, if it ran to its end."""
@@ -36,10 +40,18 @@ class Counts:
             if tally is None:
                 tally = self._tallies[name] = Tally()
             tally.note(work.took_s, failed=settlement.counted == FAILED)
+        elif settlement.where == "queue":
+            self.took(work.lease.queue, -1)
 
-    def take(self) -> dict[str, Tally]:
+    def took(self, queue: str, count: int) -> None:
+        """Count jobs that were taken from a queue; those that are given back are less than none."""
+        self._taken[queue] = self._taken.get(queue, 0) + count
+
+    def take(self) -> Sums:
         """Return what was counted, and begin anew."""
-        taken, self._tallies = self._tallies, {}
+        taken = Sums(self._tallies, {queue: count for queue, count in self._taken.items() if count})
+        self._tallies, self._taken = {}, {}
+        self.failed += sum(tally.failures for tally in taken.tallies.values())
         return taken
 
 
@@ -52,19 +64,19 @@ class Metrics:
         self._identity = identity
         self._keys = keys
         self._generations = metrics.generations(wire) if keys.has_metrics else ()
-        self._waiting: dict[str, Tally] = {}
-        self._sending: dict[str, Tally] = {}
+        self._waiting, self._sending = Sums(), Sums()
         self._number, self._at = 0, 0.0
         self._lock = threading.Lock()
 
-    def add(self, tallies: dict[str, Tally]) -> None:
+    def add(self, sums: Sums) -> None:
         """Take what was counted, from any thread."""
-        if not self._generations:
-            return
         with self._lock:
-            for name, tally in tallies.items():
+            taken = self._waiting.taken
+            for queue, count in sums.taken.items():
+                taken[queue] = taken.get(queue, 0) + count
+            for name, tally in sums.tallies.items() if self._generations else ():
                 if "|" not in name:  # the pages split at it
-                    self._waiting.setdefault(name, Tally()).add(tally)
+                    self._waiting.tallies.setdefault(name, Tally()).add(tally)
 
     def once(self) -> Steps[float]:
         """Write what was counted so far; what Redis did not take is written first, the next time."""
@@ -77,13 +89,15 @@ class Metrics:
                 identity=self._identity,
                 number=self._number,
             )
-            self._sending = {}
+            self._sending = Sums()
         return EVERY_S
 
     def _next(self) -> bool:
         with self._lock:
-            names = list(self._waiting)[:_MOST_CLASSES]
-            self._sending = {name: self._waiting.pop(name) for name in names}
+            waiting = self._waiting
+            names = list(waiting.tallies)[:_MOST_CLASSES]
+            self._sending = Sums({name: waiting.tallies.pop(name) for name in names}, waiting.taken)
+            waiting.taken = {}
         self._number += 1
         self._at = clock.now()
-        return bool(names)
+        return bool(self._sending)

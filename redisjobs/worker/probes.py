@@ -1,4 +1,4 @@
-"""Probes: a small HTTP server that says whether this process lives and is ready.
+"""Probes: a small HTTP server that says whether this process lives and is ready, and its figures.
 
 It waits for nobody: one request a connection, small and soon, or the connection is closed.
 Must not know: what there is to say.
@@ -16,13 +16,15 @@ import msgspec
 
 from redisjobs import clock
 from redisjobs.errors import ConfigError
+from redisjobs.wire.exposition import CONTENT_TYPE
 
-Answer = Callable[[str], tuple[bool, dict[str, Any]] | None]
-"""From a path to: is it so, and what else there is to say; None if there is nothing at that path."""
+Answer = Callable[[str], tuple[bool, dict[str, Any]] | str | None]
+"""From a path to: is it so, and what else there is to say, or figures as a text; None if nothing is at that path."""
 
 _REQUEST_BYTES = 4096
 _REQUEST_S = 2.0
 _CALLERS = 64
+_JSON = "application/json"
 
 
 class Probes:
@@ -104,25 +106,27 @@ class Probes:
         self._hang_up(caller)
 
     def _respond(self, caller: socket.socket, request: bytes) -> None:
-        status, body = self._response(request)
-        head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/json\r\n"
+        status, body, kind = self._response(request)
+        head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {kind}\r\n"
         head += f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
         try:
             caller.send(head.encode() + (b"" if request.startswith(b"HEAD ") else body))
         except OSError:
             pass
 
-    def _response(self, request: bytes) -> tuple[HTTPStatus, bytes]:
+    def _response(self, request: bytes) -> tuple[HTTPStatus, bytes, str]:
         words = request.partition(b"\n")[0].decode("latin-1").split()
         if len(words) != 3 or not words[2].startswith("HTTP/1."):
-            return HTTPStatus.BAD_REQUEST, b"{}"
+            return HTTPStatus.BAD_REQUEST, b"{}", _JSON
         if words[0] not in ("GET", "HEAD"):
-            return HTTPStatus.METHOD_NOT_ALLOWED, b"{}"
+            return HTTPStatus.METHOD_NOT_ALLOWED, b"{}", _JSON
         answer = self._answer(words[1].partition("?")[0])
         if answer is None:
-            return HTTPStatus.NOT_FOUND, b"{}"
+            return HTTPStatus.NOT_FOUND, b"{}", _JSON
+        if isinstance(answer, str):
+            return HTTPStatus.OK, answer.encode(), CONTENT_TYPE
         status = HTTPStatus.OK if answer[0] else HTTPStatus.SERVICE_UNAVAILABLE
-        return status, msgspec.json.encode(answer[1])
+        return status, msgspec.json.encode(answer[1]), _JSON
 
     def _hang_up(self, caller: socket.socket) -> None:
         del self._callers[caller]

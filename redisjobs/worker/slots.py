@@ -29,7 +29,7 @@ class Slots:
         self.leaders_own: Work | None = None
         """What the leader is to run itself, if it is a job thread."""
         self.counts = Counts()
-        """What the jobs were that ended."""
+        """What the jobs were that ended, and how many were taken of each queue."""
         self.moved_at = clock.monotonic()
         """When a job was last given to or back from an executor, in monotonic seconds."""
         self._executors: tuple[Executor, ...] = (threads, *others)
@@ -60,6 +60,11 @@ class Slots:
     def pending(self) -> bool:
         """Whether there are jobs that no executor has."""
         return bool(self._pending)
+
+    @property
+    def held(self) -> int:
+        """How many jobs are here, pending ones too. From any thread."""
+        return len(self._held)
 
     @property
     def leases(self) -> Iterable[Lease]:
@@ -103,12 +108,15 @@ class Slots:
         self._pending.clear()
         for lease in back:
             del self._held[lease]
+            self.counts.took(lease.queue, -1)
         return back
 
     def abandon(self) -> list[Lease]:
         """Take out all jobs, whatever becomes of their runs."""
         back = list(self._held)
         self._held.clear()
+        for lease in back:
+            self.counts.took(lease.queue, -1)
         return back
 
     def _dispatch(self) -> None:

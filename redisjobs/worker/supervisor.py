@@ -26,6 +26,7 @@ from redisjobs.config import WorkerConfig
 from redisjobs.worker import children
 from redisjobs.worker.channel import Channel
 from redisjobs.worker.children import Child, ForkedError
+from redisjobs.worker.figures import figures
 from redisjobs.worker.notify import Notifier
 from redisjobs.worker.probes import Probes
 from redisjobs.worker.signals import NAMES, STOPPING, Signals
@@ -269,7 +270,9 @@ class Supervisor:
         ready = sum(child.ready for child in self._children)
         return f"{self._phase}: {ready} of {len(self._slots)} processes ready"
 
-    def _answer(self, path: str) -> tuple[bool, dict[str, Any]] | None:
+    def _answer(self, path: str) -> tuple[bool, dict[str, Any]] | str | None:
+        if path == "/metrics":
+            return figures({child.pid: child.vitals for child in self._children})
         vitals = self._vitals()
         told = {"children": [{"pid": child.pid, "vitals": child.vitals} for child in self._children]}
         if path == "/livez":

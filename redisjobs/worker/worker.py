@@ -226,6 +226,11 @@ class Worker:
             return []
         return self._fetchers + [loop for other in self._beside for loop in other.loops()]
 
+    @property
+    def outages(self) -> int:
+        """How often Redis did not answer, for `Guard`."""
+        return self._health.outages + sum(other.outages for other in self._beside)
+
     def not_ready(self) -> tuple[str, ...]:
         """Why no jobs are taken, if none are, for `Guard`."""
         if self._phase != "running":

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from redisjobs import RedisJobs
 from redisjobs.worker.guard import STALLED
@@ -60,6 +61,16 @@ def ask(worker: WorkerProcess, path: str) -> tuple[int, Any]:
             return error.code, msgspec.json.decode(error.read())
 
 
+def total(worker: WorkerProcess, name: str) -> float:
+    """Return the sum over its processes of one of the figures of a worker."""
+    address = worker.lines("probes are answered")[0].partition("address=")[2].split()[0]
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as response:
+        text = response.read().decode()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    family = families[f"redisjobs_worker_{name.removesuffix('_total')}"]
+    return sum(sample.value for sample in family.samples)
+
+
 def statuses(worker: WorkerProcess) -> tuple[int, int]:
     return ask(worker, "/livez")[0], ask(worker, "/readyz")[0]
 
@@ -91,6 +102,27 @@ def test_a_supervisor_tells_of_each_child(redis: RealRedis, fleet: Fleet) -> Non
     eventually(lambda: redis.client.scard("processes") == 2, DEADLINE_S)
     assert {*told} <= {name.decode() for name in redis.client.smembers("processes")}
     assert worker.stop() == 0
+
+
+@pytest.mark.parametrize("words", [(), ("--processes", "2")])
+def test_its_figures_are_told_without_asking_redis(
+    redis: RealRedis, app: RedisJobs, fleet: Fleet, words: tuple[str, ...]
+) -> None:
+    worker = probed(redis, fleet, "-c", "2", *words)
+    eventually(lambda: statuses(worker) == (200, 200), DEADLINE_S)
+    before = total(worker, "turns_total")
+    app.push_many("noop", [[number] for number in range(20)])
+    app.push("no such job")
+
+    eventually(lambda: total(worker, "done_total") >= 20, DEADLINE_S)
+    app.push_many("work", [[number, 5.0] for number in range(100, 103)], queue="default")
+
+    eventually(lambda: total(worker, "running") >= 2, DEADLINE_S)
+    assert total(worker, "turns_total") > before
+    assert total(worker, "ready") == total(worker, "live") == (2 if words else 1)
+    assert total(worker, "resident_memory_bytes") > 10 * 2**20
+    assert total(worker, "redis_errors_total") == 0
+    worker.stop()
 
 
 def test_a_worker_that_starts_is_not_ready_yet(redis: RealRedis, fleet: Fleet, tmp_path: Path) -> None:

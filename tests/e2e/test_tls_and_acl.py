@@ -200,6 +200,8 @@ def test_a_worker_needs_no_more_rights(
     for words in (*LOOKS, *CHANGES):
         options = ["--url", url, *(["--namespace", namespace] if namespace else [])]
         assert main.run([*words.split(), *options]) == 0, words
+    app.metrics.mark("v2")
+    assert any(job.histogram for job in app.metrics.runs().jobs)
     other_database = url.replace("/0?", "/1?")
     assert main.run(["move", "--all", "--from", url, "--to", other_database, *options]) == 0
     for process in app.processes:
@@ -233,6 +235,25 @@ def test_a_doctor_needs_only_to_read(tls: RealRedis, certificates: Certificates,
     assert rest("doctor", tls) <= SELDOM
     with pytest.raises(StoreError, match=r"can't run this command|permissions"):
         RedisJobs(url_of(tls, certificates, f"doctor:{PASSWORD}@"), namespace=namespace).queue().clear()
+
+
+@pytest.mark.parametrize("namespace", ["", "jobs"])
+def test_an_exporter_needs_only_to_read(tls: RealRedis, certificates: Certificates, namespace: str) -> None:
+    tls.client.execute_command(*rights("exporter", namespace))
+    app = RedisJobs(tls.url, namespace=namespace)
+    live(app)
+    app.push("noop", [1])
+    with app.worker(queues=["other"], concurrency=1):
+        limited = RedisJobs(url_of(tls, certificates, f"exporter:{PASSWORD}@"), namespace=namespace)
+        text = limited.exporter().scrape()
+        limited.close()
+    app.close()
+
+    assert "redisjobs_scrape_errors_total 0\n" in text
+    assert 'redisjobs_processes{language="python"} 1\n' in text
+    assert "redisjobs_job_executions_total{" in text
+    assert refused(tls) == []
+    assert rest("exporter", tls) <= SELDOM
 
 
 def test_a_doctor_with_a_workers_rights_says_what_it_could_not_check(

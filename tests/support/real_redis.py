@@ -30,7 +30,7 @@ Text: TypeAlias = str | bytes
 Value: TypeAlias = Text | Sequence[Text] | set[Any] | Mapping[Any, Any]
 """A string; a list; a set; a dict with numbers as values is a sorted set, with texts a hash."""
 
-_METRICS = ("*j|[0-9]*", "*h|*-*:*", "*tallied:*")
+_METRICS = ("*j|[0-9]*", "*h|*-*:*", "*tallied:*", "*lease-taken")
 
 
 def find_binary() -> str | None:

@@ -17,7 +17,9 @@ from redisjobs.worker.probes import Probes
 pytestmark = pytest.mark.quick
 
 
-def answer(path: str) -> tuple[bool, dict[str, Any]] | None:
+def answer(path: str) -> tuple[bool, dict[str, Any]] | str | None:
+    if path == "/text":
+        return "figure 1\n"
     return {"/yes": (True, {"so": True}), "/no": (False, {"so": False})}.get(path)
 
 
@@ -75,6 +77,13 @@ def test_it_answers_with_a_status_and_the_reasons(
     found, read = asked(address, method, path)
 
     assert (found, msgspec.json.decode(read)) == (status, body)
+
+
+def test_figures_are_plain_text(address: tuple[str, int]) -> None:
+    answer = sent(address, b"GET /text HTTP/1.1\r\n\r\n")
+
+    assert b"Content-Type: text/plain; version=0.0.4" in answer
+    assert answer.endswith(b"\r\n\r\nfigure 1\n")
 
 
 def test_a_head_has_no_body(address: tuple[str, int]) -> None:
