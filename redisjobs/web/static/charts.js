@@ -78,12 +78,12 @@ function series(told, moment) {
     { value: (_, at) => (at == null ? "" : told.ticks ? told.ticks[at] : moment.legend(at)), label: "" },
     ...told.names.map((label, at) => ({
       label,
-      value: (_, found) => (found == null ? "-" : value(found)),
+      value: (_, found) => (found == null ? "" : value(found)),
       stroke: colour(told.colours[at]),
       fill: bars ? colour(told.colours[at]) : `color-mix(in srgb, ${colour(told.colours[at])} 14%, transparent)`,
       width: bars ? 0 : 1.5,
       points: { show: false },
-      paths: bars ? uPlot.paths.bars({ size: [0.72, 46], radius: 0.1 }) : undefined,
+      paths: bars ? uPlot.paths.bars({ size: [0.72, told.ticks ? 120 : 46], radius: 0.1 }) : undefined,
       spanGaps: false,
     })),
   ];
