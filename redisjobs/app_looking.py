@@ -19,18 +19,19 @@ if TYPE_CHECKING:
     from redisjobs import web as webs
     from redisjobs.inspector import doctor as doctors
     from redisjobs.inspector import exporter as exporters
-    from redisjobs.inspector import monitor, rates, redact
+    from redisjobs.inspector import monitor as monitors
     from redisjobs.inspector import query as queries
+    from redisjobs.inspector import rates, redact
     from redisjobs.inspector import search as searches
 else:
-    webs = LazyModule("redisjobs.web")
     inspector = LazyModule("redisjobs.inspector")
     doctors = LazyModule("redisjobs.inspector.doctor")
+    exporters = LazyModule("redisjobs.inspector.exporter")
+    monitors = LazyModule("redisjobs.inspector.monitor")
+    rates = LazyModule("redisjobs.inspector.rates")
     redact = LazyModule("redisjobs.inspector.redact")
     searches = LazyModule("redisjobs.inspector.search")
-    monitor = LazyModule("redisjobs.inspector.monitor")
-    rates = LazyModule("redisjobs.inspector.rates")
-    exporters = LazyModule("redisjobs.inspector.exporter")
+    webs = LazyModule("redisjobs.web")
 
 
 class LookingDoors:
@@ -89,7 +90,6 @@ class LookingDoors:
         """The worker processes with what they run and hold, in one look."""
         return inspector.Fleet(self._access)
 
-    @property
     def metrics(self) -> inspector.Metrics:
         """How often, how long and how badly each class ran, Ruby's too; and the deploys."""
         return inspector.Metrics(self._access)
@@ -98,9 +98,9 @@ class LookingDoors:
         """Return what tells, look by look, how many jobs a second go into each queue and out of it."""
         return rates.Sampler(self._access)
 
-    def watch(self, limits: monitor.Limits) -> monitor.Watched:
+    def monitor(self, limits: monitors.Limits) -> monitors.Watched:
         """Look whether all is well, by these limits and by what the doctor calls a problem."""
-        return monitor.watch(self._access, limits)
+        return monitors.watch(self._access, limits)
 
     def exporter(self) -> exporters.Exporter:
         """Return what makes a text of all that for Prometheus, scrape by scrape."""
@@ -127,8 +127,14 @@ class LookingDoors:
         """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
         return doctors.examine(self._access)
 
+    @cached_property
+    def tabs(self) -> list[webs.Tab]:
+        """The pages that plug-ins add to the web UI: append one."""
+        return []
+
     def web(self, **settings: Any) -> webs.Web:
         """Return the web UI as an ASGI app, to serve or to mount: see `redisjobs.web.Settings`; extra `web`."""
+        settings["tabs"] = [*self.tabs, *settings.get("tabs", ())]
         return webs.Web(self._access, webs.Settings(**settings))
 
     def redaction(self, patterns: Iterable[str | re.Pattern[str]] = ()) -> redact.Redaction:

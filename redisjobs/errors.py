@@ -7,6 +7,7 @@ RedisJobsError
 │   └── AppNotFoundError    `module:attr` led nowhere
 ├── OptionError             a job option is unknown or of the wrong type
 ├── QueryError              what to look for cannot be read
+├── TransferError           a line of a file cannot be imported
 ├── DeserializationError    an argument of an ActiveJob is none that Rails could have written
 ├── UnknownJobError         a name on the wire that nothing here is registered under
 ├── ChildStartError         no child process could be made ready for a job
@@ -72,6 +73,10 @@ class OptionError(RedisJobsError):
 
 class QueryError(RedisJobsError):
     """What to look for cannot be read: the text names the term that is wrong, and what to write instead."""
+
+
+class TransferError(RedisJobsError):
+    """A line cannot be imported, or no line can have a job; the text names the line, the field and the remedy."""
 
 
 class DeserializationError(RedisJobsError):

@@ -32,6 +32,16 @@ COMMANDS = {
     "dead": ("redisjobs.cli.sets:dead", "Jobs that were given up, and bytes that never were a job."),
     "find": ("redisjobs.cli.find:find", "Find jobs in queues, sets and workers."),
     "job": ("redisjobs.cli.find:job", "Show a job wherever it is now."),
+    "errors": ("redisjobs.cli.errors:errors", "Group failed jobs by what went wrong."),
+    "retry": ("redisjobs.cli.bulk:retry", "Put all jobs of a set that match into their queues now."),
+    "kill": ("redisjobs.cli.bulk:kill", "Move all jobs that match to the dead set."),
+    "delete": ("redisjobs.cli.bulk:delete", "Delete all jobs that match."),
+    "reschedule": (
+        "redisjobs.cli.bulk:reschedule",
+        "Give all jobs that match, in retries or scheduled, another moment.",
+    ),
+    "export": ("redisjobs.cli.transfer:export", "Write jobs as JSON lines."),
+    "import": ("redisjobs.cli.transfer:import_", "Put exported jobs back."),
     "doctor": (
         "redisjobs.cli.doctor:doctor",
         "Look for what is wrong with Redis, the queues and the workers, and say what to do.",

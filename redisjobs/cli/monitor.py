@@ -8,10 +8,11 @@ from typing import Any
 import click
 from msgspec import structs
 
-from redisjobs.cli.output import cut, date, duration, echo, echo_json, pairs, printable, table
+from redisjobs.cli.output import echo, echo_json, pairs, table
 from redisjobs.cli.session import Session, shared_options
 from redisjobs.inspector.monitor import Limits, Watched
 from redisjobs.inspector.rates import Rates
+from redisjobs.wording import cut, date, duration, printable
 
 _COUNTS = ("processed", "failed", "retries", "scheduled", "dead", "processes", "concurrency", "busy")
 
@@ -42,7 +43,7 @@ def monitor(session: Session, /, once: bool, every: float, min_processes: int, *
     )
     sampler = None if once else session.app.sampler()
     while True:
-        found = session.app.watch(limits)
+        found = session.app.monitor(limits)
         rates = sampler.look() if sampler is not None and found.processed + len(found.queues) else None
         if session.as_json:
             echo_json(_data(found, rates))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
+from redisjobs import clock
 from redisjobs.config import DeadSetConfig
 from redisjobs.errors import WrongTypeError
 from redisjobs.inspector.entries import JobEntry, ResqueEntry
@@ -17,6 +18,7 @@ from redisjobs.store.op import Op, Together
 from redisjobs.store.ops import server
 from redisjobs.store.resque_keys import ResqueKeys
 from redisjobs.store.stores import BlockingStore
+from redisjobs.wire import deadletter, elixir, payload
 from redisjobs.wire.times import Wire
 
 T = TypeVar("T")
@@ -51,6 +53,16 @@ class Access:
         """Return what stands in a queue, to be read in the dialect of the keys."""
         kind = ResqueEntry if isinstance(self.keys, ResqueKeys) else JobEntry
         return kind(raw, queue, index=index)
+
+    def buried(self, entry: JobEntry) -> bytes:
+        """Return the bytes of an entry as they go to the dead set: unchanged, or in an envelope if it is no job."""
+        queue = entry.queue or "default"
+        if entry.problem is None:
+            is_lost = (
+                not (entry.payload or {}).get("queue") and self.wire in elixir.ELIXIR
+            )  # by a retry from their pages
+            return payload.change(entry.raw, {"queue": queue}) if is_lost else entry.raw
+        return deadletter.wrap(entry.raw, entry.problem, queue=queue, at=clock.now(), wire=self.wire)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

@@ -6,13 +6,15 @@ Anybody may have written an entry. Each property gives its field if that is of i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from redisjobs.errors import PayloadError
 from redisjobs.wire import activejob, backtrace, deadletter, elixir, jobdata, payload, resque, times
 
+E_co = TypeVar("E_co", bound="JobEntry", covariant=True)
 HIDDEN = "[encrypted]"
 RAW_ID = "raw-"
 _MAILS = ("ActionMailer::MailDeliveryJob", "ActionMailer::DeliveryJob")
@@ -217,3 +219,14 @@ class SetEntry(JobEntry):
     def at(self) -> float:
         """When it is due, or died: Unix seconds."""
         return self.score
+
+
+@dataclass(frozen=True, slots=True)
+class Acted(Generic[E_co]):
+    """What was done with some entries: how many went, and which were left where they are, and why.
+
+    Those of neither kind were not there any more.
+    """
+
+    count: int
+    left: Sequence[tuple[E_co, str]] = ()

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from redisjobs import clock
-from redisjobs.errors import QueryError, WrongTypeError
+from redisjobs.errors import QueryError, RedisJobsError, WrongTypeError
 from redisjobs.inspector.access import Access
-from redisjobs.inspector.entries import JobEntry
+from redisjobs.inspector.entries import Acted, JobEntry
 from redisjobs.inspector.pages import PAGE, Hit, Slice, walk
 from redisjobs.inspector.query import Query
+from redisjobs.store.op import Op
 from redisjobs.store.ops import queues as ops
+from redisjobs.store.ops.queues import ANYWHERE, Where
 from redisjobs.store.resque_keys import ResqueKeys
+from redisjobs.wire import payload
 
+QUEUE = "queue"
 _CURSOR = re.compile(r"[0-9]{1,15}")
 
 
@@ -39,6 +44,16 @@ class Queue:
 
     def __repr__(self) -> str:
         return f"<Queue {self.name}>"
+
+    @property
+    def title(self) -> str:
+        """See `JobSet`."""
+        return f"the queue {self.name}"
+
+    @property
+    def place(self) -> str:
+        """See `JobSet`."""
+        return f"{QUEUE}:{self.name}"
 
     @property
     def size(self) -> int:
@@ -105,6 +120,54 @@ class Queue:
     def clear(self) -> int:
         """Delete all jobs and the name of the queue; return how many went. What workers hold is not touched."""
         return self._access.run(ops.clear(self._keys, self.name))
+
+    def oldest(self, start: int, limit: int) -> list[JobEntry]:
+        """Return some entries in the order they run, `start` passed over.
+
+        Raises:
+            RedisJobsError: it is a queue of Resque's, whose order is the other one.
+        """
+        if self._keys.next_end != "R":
+            raise RedisJobsError("Resque's queues have their other end in front: bulk work cannot walk them")
+        found = self._access.run(ops.oldest_from(self._keys, self.name, start=start, count=limit))
+        return [self._access.entry(raw, self.name) for raw in found]
+
+    def these(self, raws: Sequence[bytes]) -> list[JobEntry]:
+        """Return entries of these bytes, whether they are here or not."""
+        return [self._access.entry(raw, self.name) for raw in raws]
+
+    def delete_some(self, entries: Sequence[JobEntry], where: Where = ANYWHERE) -> Acted[JobEntry]:
+        """Delete some jobs, as they were listed."""
+        raws = [entry.raw for entry in entries]
+        return Acted(self._pluck(lambda place: ops.withdraw(self._keys, self.name, raws, place), len(raws), where))
+
+    def kill_some(self, entries: Sequence[JobEntry], where: Where = ANYWHERE) -> Acted[JobEntry]:
+        """Move some jobs, as they were listed, to the dead set. Calls no death handlers."""
+        pairs = [(entry.raw, self._access.buried(entry)) for entry in entries]
+        dead = self._access.dead
+        return Acted(
+            self._pluck(lambda place: ops.condemn(self._keys, self.name, pairs, place, dead=dead), len(pairs), where)
+        )
+
+    def move_some(self, entries: Sequence[JobEntry], target: str, where: Where = ANYWHERE) -> Acted[JobEntry]:
+        """Move some jobs, as they were listed, to another queue, behind what it has. Bytes that are no job stay."""
+        left = [(entry, f"{entry.problem.field}: {entry.problem.problem}") for entry in entries if entry.problem]
+        jobs = [entry.raw for entry in entries if entry.problem is None]
+        pairs = [(raw, payload.change(raw, {"queue": target})) for raw in jobs]
+        return Acted(
+            self._pluck(lambda place: ops.divert(self._keys, self.name, target, pairs, place), len(pairs), where), left
+        )
+
+    def _pluck(self, op: Callable[[Where], Op[int]], count: int, where: Where) -> int:
+        """Take `count` jobs; those that are not there any more from nearer to the end where workers take them."""
+        found = self._access.run(op(where)) if count else 0
+        if found < count and where.wider != where:
+            found += self._access.run(op(where.wider))
+        return found
+
+    def push_some(self, raws: Sequence[bytes]) -> None:
+        """Put bytes here as they are, behind what is here; the first runs first."""
+        self._access.run(ops.push(self._keys, self.name, raws, producer=ops.Producer(os.urandom(8).hex())))
 
     def _page(self, start: int, count: int) -> tuple[int, list[JobEntry]]:
         if count <= 0:

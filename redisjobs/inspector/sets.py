@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
-from math import inf
+from collections.abc import Callable, Iterator, Sequence
+from math import ceil, inf
 from typing import TypeAlias
 
 from redisjobs import clock
 from redisjobs.errors import PayloadError, QueryError, WrongTypeError
 from redisjobs.inspector.access import Access
-from redisjobs.inspector.entries import RAW_ID, SetEntry
+from redisjobs.inspector.entries import RAW_ID, Acted, SetEntry
 from redisjobs.inspector.pages import PAGE, Hit, Slice, walk
 from redisjobs.inspector.query import Query
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Op, Together
+from redisjobs.store.ops import moves
 from redisjobs.store.ops import sets as ops
-from redisjobs.wire import deadletter, elixir, payload
+from redisjobs.wire import elixir, payload
 from redisjobs.wire.times import stamp
 
 log = logging.getLogger("redisjobs")
@@ -50,6 +51,8 @@ class JobSet:
 
     newest_first = False
     title = ""
+    place = ""
+    """What people and files call it; of queues it is `queue:NAME`."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -162,29 +165,63 @@ class JobSet:
         and queue.
         """
 
-        def move(entries: list[SetEntry]) -> tuple[int, list[SetEntry]]:
-            moves: dict[str, list[tuple[SetEntry, bytes]]] = {}
-            kept = []
-            for entry in entries:
-                try:
-                    target, raw = self._revived(entry, queue)
-                except PayloadError as error:
-                    kept.append(entry)
-                    left(entry, f"{error.field}: {error.problem}")
-                else:
-                    moves.setdefault(target, []).append((entry, raw))
-            moved = 0
-            for target, pairs in moves.items():
-                raws = [(entry.raw, raw) for entry, raw in pairs]
-                try:
-                    moved += self._access.run(ops.promote(self._keys, self._key, target, raws))
-                except WrongTypeError as error:
-                    kept += [entry for entry, _ in pairs]
-                    for entry, _ in pairs:
-                        left(entry, str(error))
-            return moved, kept
+        def move(entries: list[SetEntry]) -> tuple[int, int]:
+            acted = self.enqueue_some(entries, queue=queue)
+            for entry, reason in acted.left:
+                left(entry, reason)
+            return acted.count, len(acted.left)
 
         return self._in_steps(move)
+
+    def enqueue_some(self, entries: Sequence[SetEntry], *, queue: str | None = None) -> Acted[SetEntry]:
+        """Put some jobs, as they were listed, into their queues, in this order; see `enqueue`.
+
+        Cost: a round trip per queue.
+        """
+        by_queue: dict[str, list[tuple[SetEntry, bytes]]] = {}
+        moved, left = 0, list[tuple[SetEntry, str]]()
+        for entry in entries:
+            try:
+                target, raw = self._revived(entry, queue)
+            except PayloadError as error:
+                left.append((entry, f"{error.field}: {error.problem}"))
+            else:
+                by_queue.setdefault(target, []).append((entry, raw))
+        for target, pairs in by_queue.items():
+            raws = [(entry.raw, raw) for entry, raw in pairs]
+            try:
+                moved += self._access.run(ops.promote(self._keys, self._key, target, raws))
+            except WrongTypeError as error:
+                left += [(entry, str(error)) for entry, _ in pairs]
+        return Acted(moved, left)
+
+    def delete_some(self, entries: Sequence[SetEntry]) -> Acted[SetEntry]:
+        """Delete some jobs, as they were listed."""
+        return Acted(self._access.run(ops.remove(self._key, [entry.raw for entry in entries])))
+
+    def between(self, low: float, high: float, *, offset: int = 0, limit: int = PAGE) -> list[SetEntry]:
+        """Return some entries with scores from `low` to `high`, the lowest first. Cost: O(offset)."""
+        found = self._access.run(ops.ranged(self._key, low, high, offset=offset, count=limit))
+        return [SetEntry(raw, score=score) for raw, score in found]
+
+    def count(self, low: float = -inf, high: float = inf) -> int:
+        """Count the entries with scores from `low` to `high`."""
+        return self._access.run(ops.between(self._key, repr(low), repr(high)))
+
+    @property
+    def last_score(self) -> float:
+        """The highest score that an entry has; -inf if there is none."""
+        found = self._access.run(ops.page(self._key, start=0, stop=0, newest_first=True))
+        return found[0][1] if found else -inf
+
+    def these(self, raws: Sequence[bytes]) -> list[SetEntry]:
+        """Return the entries of these bytes that are here."""
+        scores = self._access.run(Together([ops.score(self._key, raw) for raw in raws]))
+        return [SetEntry(raw, score=at) for raw, at in zip(raws, scores, strict=True) if at is not None]
+
+    def add_some(self, scored: Sequence[tuple[bytes, float]]) -> None:
+        """Put bytes here as they are; those that are here already get their score."""
+        self._access.run(moves.add(self._key, scored))
 
     def delete(self, job: str | SetEntry) -> bool:
         """Delete one job, by its jid or as it was listed; False if it is not here any more."""
@@ -208,15 +245,15 @@ class JobSet:
         size, members = self._access.run(Together((ops.size(self._key), read), atomic=True))
         return size, [SetEntry(raw, score=score) for raw, score in members]
 
-    def _in_steps(self, move: Callable[[list[SetEntry]], tuple[int, list[SetEntry]]]) -> int:
-        """Move what is here now, lowest score first; `move` returns how many went, and which ones it left."""
+    def _in_steps(self, move: Callable[[list[SetEntry]], tuple[int, int]]) -> int:
+        """Move what is here now, lowest score first; `move` returns how many went, and how many it left."""
         moved, kept, remaining = 0, 0, self.size  # no more than these: a job may come back at once
         while remaining > 0:
             _, entries = self._ranked(kept, min(STEP, remaining), False)
             if not entries:
                 break
             went, stayed = move(entries)
-            moved, kept, remaining = moved + went, kept + len(stayed), remaining - len(entries)
+            moved, kept, remaining = moved + went, kept + stayed, remaining - len(entries)
         return moved
 
     def _entry(self, job: str | SetEntry) -> SetEntry | None:
@@ -259,28 +296,29 @@ class _Waiting(JobSet):
         Bytes that are no job go as a worker would bury them: bare, or in an envelope where they would crash a page.
         """
         entry = self._entry(job)
-        return entry is not None and self._bury([entry]) > 0
+        return entry is not None and self.kill_some([entry]).count > 0
 
     def kill_all(self) -> int:
         """Move all jobs that are here now to the dead set; return how many. Calls no death handlers."""
-        return self._in_steps(lambda entries: (self._bury(entries), []))
+        return self._in_steps(lambda entries: (self.kill_some(entries).count, 0))
 
-    def _bury(self, entries: list[SetEntry]) -> int:
-        moves = [(entry.raw, self._buried(entry)) for entry in entries]
-        return self._access.run(ops.bury(self._keys, self._key, moves, dead=self._access.dead))
+    def kill_some(self, entries: Sequence[SetEntry]) -> Acted[SetEntry]:
+        """Move some jobs, as they were listed, to the dead set; see `kill`."""
+        pairs = [(entry.raw, self._access.buried(entry)) for entry in entries]
+        return Acted(self._access.run(ops.bury(self._keys, self._key, pairs, dead=self._access.dead)))
 
-    def _buried(self, entry: SetEntry) -> bytes:
-        queue = entry.queue or "default"
-        if entry.problem is None:
-            is_lost = not entry.queue and self._access.wire in elixir.ELIXIR  # by a retry from their pages
-            return payload.change(entry.raw, {"queue": queue}) if is_lost else entry.raw
-        return deadletter.wrap(entry.raw, entry.problem, queue=queue, at=clock.now(), wire=self._access.wire)
+    def reschedule_some(self, entries: Sequence[SetEntry], when: Callable[[SetEntry], float]) -> Acted[SetEntry]:
+        """Give some jobs, as they were listed, another moment (Unix seconds); who has a new one by now keeps it."""
+        whole = ceil if self._access.wire == "verk" else float  # its pages read whole seconds only
+        shifts = [(entry.raw, entry.score, float(whole(when(entry)))) for entry in entries]
+        return Acted(self._access.run(ops.reschedule(self._key, shifts)))
 
 
 class RetrySet(_Waiting, _Failed):
     """The failed jobs that wait for their next run."""
 
     title = "the retry set"
+    place = "retries"
 
     def _key_in(self, keys: Keys) -> str:
         return keys.retry
@@ -290,6 +328,7 @@ class ScheduledSet(_Waiting):
     """The jobs that wait for their moment."""
 
     title = "the schedule"
+    place = "scheduled"
 
     def _key_in(self, keys: Keys) -> str:
         return keys.schedule
@@ -300,6 +339,7 @@ class DeadSet(_Failed):
 
     newest_first = True
     title = "the dead set"
+    place = "dead"
 
     def _key_in(self, keys: Keys) -> str:
         return keys.dead

@@ -307,6 +307,12 @@ CHANGES = (
     "queue default pause",
     "queue default resume",
     "retries retry --all",
+    "errors",
+    "enqueue Nobodys --queue idle",
+    "delete --in queue:idle --where class=Nobodys --yes",
+    "enqueue Nobodys --in 3600",
+    "reschedule --in scheduled --where class=Nobodys --by 1h --yes",
+    "retry --in scheduled --where class=Nobodys --yes",
     "dead clear --yes",
     "queue default clear --yes",
 )

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from redisjobs.config import DeadSetConfig
 from redisjobs.errors import WrongTypeError
 from redisjobs.store.ops import queues as ops
-from redisjobs.store.ops.queues import GUARD_TTL_S, Producer
+from redisjobs.store.ops.queues import GUARD_TTL_S, Producer, Where
 from tests.support.builders import KEYS
 from tests.support.real_redis import RealRedis, text
 
@@ -206,3 +207,69 @@ def test_a_key_that_is_no_queue_is_not_cleared(redis: RealRedis) -> None:
         redis.run(ops.clear(KEYS, "q"))
 
     assert redis.dump() == {"queue:q": "somebody's"}
+
+
+# -- some of many -----------------------------------------------------------------------------------------------------
+
+MOVES = [(b"b", b"B"), (b"d", b"D"), (b"gone", b"GONE")]
+PLACES = [ops.ANYWHERE, Where(0, 9), Where(1, 3), Where(0, 4)]
+"""Where `b` and `d` are found in a queue of five."""
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_some_are_withdrawn_and_the_others_keep_their_order(redis: RealRedis, where: Where) -> None:
+    redis.seed({"queue:q": ["e", "d", "c", "b", "a"]})
+
+    assert redis.run(ops.withdraw(KEYS, "q", [b"b", b"d", b"gone"], where)) == 2
+
+    assert redis.dump() == {"queue:q": ["e", "c", "a"]}
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_some_are_diverted_behind_what_the_other_queue_has(redis: RealRedis, where: Where) -> None:
+    redis.seed({"queue:q": ["e", "d", "c", "b", "a"], "queue:r": ["first"]})
+
+    assert redis.run(ops.divert(KEYS, "q", "r", MOVES, where)) == 2
+    assert redis.run(ops.divert(KEYS, "q", "r", MOVES, where)) == 0
+
+    assert redis.dump() == {"queue:q": ["e", "c", "a"], "queue:r": ["D", "B", "first"], "queues": {"r"}}
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_some_are_condemned(redis: RealRedis, where: Where) -> None:
+    redis.seed({"queue:q": ["e", "d", "c", "b", "a"]})
+
+    assert redis.run(ops.condemn(KEYS, "q", MOVES, where, dead=DeadSetConfig())) == 2
+
+    assert redis.client.zrange("dead", 0, -1) == [b"B", b"D"]
+    assert all(abs(score - redis.now()) < 60 for score in redis.value("dead").values())
+    assert redis.value("queue:q") == ["e", "c", "a"]
+
+
+def test_what_stands_elsewhere_than_where_it_is_looked_for_stays(redis: RealRedis) -> None:
+    redis.seed({"queue:q": ["e", "d", "c", "b", "a"]})
+
+    assert redis.run(ops.withdraw(KEYS, "q", [b"a", b"e"], Where(1, 3))) == 0
+
+    assert redis.value("queue:q") == ["e", "d", "c", "b", "a"]
+
+
+def test_of_equal_ones_as_many_go_as_are_asked_for(redis: RealRedis) -> None:
+    redis.seed({"queue:q": ["x", "x", "b", "x"]})
+
+    assert redis.run(ops.withdraw(KEYS, "q", [b"x", b"x"], Where(0, 9))) == 2
+
+    assert redis.value("queue:q") == ["x", "b"]
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_nothing_is_taken_if_the_target_is_something_else(redis: RealRedis, where: Where) -> None:
+    before = {"queue:q": ["e", "d", "c", "b", "a"], "queue:r": "somebody's", "dead": ["somebody's"]}
+    redis.seed(before)
+
+    with pytest.raises(WrongTypeError):
+        redis.run(ops.divert(KEYS, "q", "r", MOVES, where))
+    with pytest.raises(WrongTypeError):
+        redis.run(ops.condemn(KEYS, "q", MOVES, where, dead=DeadSetConfig()))
+
+    assert redis.dump() == before

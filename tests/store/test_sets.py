@@ -188,3 +188,21 @@ def test_a_search_takes_its_text_as_it_is(redis: RealRedis, wanted: str) -> None
             break
 
     assert found == [(f"<{wanted}>".encode(), 1.5)]
+
+
+def test_members_get_other_scores_if_they_have_the_one_that_was_seen(redis: RealRedis) -> None:
+    """Sent twice it shifts nothing twice; who is gone is not brought back."""
+    redis.seed({"retry": {"a": 0.1 + 0.2, "b": math.inf, "c": 5.0}})
+    op = ops.reschedule("retry", [(b"a", 0.1 + 0.2, 10.3), (b"b", math.inf, 7.0), (b"c", 4.0, 9.0), (b"d", 1.0, 2.0)])
+
+    assert [redis.run(op), redis.run(op)] == [2, 0]
+
+    assert redis.dump() == {"retry": {"a": 10.3, "b": 7.0, "c": 5.0}}
+
+
+def test_scores_are_read_and_counted(redis: RealRedis) -> None:
+    redis.seed({"retry": {"a": 1.0, "b": 2.0, "c": math.inf}})
+
+    assert redis.run(ops.between("retry", "1.0", "2.0")) == 2
+    assert redis.run(ops.ranged("retry", 2.0, math.inf, offset=1, count=5)) == [(b"c", math.inf)]
+    assert (redis.run(ops.score("retry", b"c")), redis.run(ops.score("retry", b"d"))) == (math.inf, None)

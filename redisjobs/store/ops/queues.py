@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from redisjobs.config import DeadSetConfig
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Op, Together, command, texts
 
@@ -20,6 +22,22 @@ class Producer(Struct):
 
     name: str
     number: int = 0
+
+
+class Where(Struct, frozen=True):
+    """Where in a queue to look for jobs: `start` from the end of the next one, `span` of them; 0: anywhere."""
+
+    start: int = 0
+    span: int = 0
+
+    @property
+    def wider(self) -> Where:
+        """The same, and nearer to that end: workers take from there, so that what stands here moves there."""
+        more = min(self.start, 10 * self.span)
+        return Where(self.start - more, self.span + more)
+
+
+ANYWHERE = Where()
 
 
 def push(keys: Keys, queue: str, payloads: Sequence[bytes], *, producer: Producer) -> Op[bool]:
@@ -95,6 +113,56 @@ def remove(keys: Keys, queue: str, raw: bytes) -> Op[int]:
     Cost: O(length of the queue).
     """
     return command("LREM", keys.queue(queue), 1, raw, decode=int)
+
+
+def oldest_from(keys: Keys, queue: str, *, start: int, count: int) -> Op[list[bytes]]:
+    """Read some jobs, in the order they run, `start` passed over. Safe to send twice: it only reads."""
+    return command("LRANGE", keys.queue(queue), -start - count, -start - 1, decode=lambda found: found[::-1])
+
+
+def withdraw(keys: Keys, queue: str, raws: Sequence[bytes], where: Where) -> Op[int]:
+    """Delete jobs of a queue by their exact bytes; return how many were there.
+
+    Sent twice it takes a second entry only where two of the same bytes stand, which one jid never makes.
+    Cost: O(jobs between the place and the nearer end); anywhere: for each job.
+    """
+    return Op("withdraw", keys=(keys.queue(queue),), args=(_mark(), where.start, where.span, *raws), decode=int)
+
+
+def divert(keys: Keys, queue: str, target: str, moves: Iterable[tuple[bytes, bytes]], where: Where) -> Op[int]:
+    """Move jobs to another queue, behind what that has: each as it stands here and as it goes on. Returns how many.
+
+    Safe to send twice: see `withdraw`. Cost: likewise.
+    """
+    return Op(
+        "divert",
+        keys=(keys.queue(queue), keys.queue(target), keys.queues),
+        args=(_mark(), where.start, where.span, target, *(part for move in moves for part in move)),
+        decode=int,
+    )
+
+
+def condemn(
+    keys: Keys, queue: str, moves: Iterable[tuple[bytes, bytes]], where: Where, *, dead: DeadSetConfig
+) -> Op[int]:
+    """Move jobs to the dead set and trim that: each as it stands here and as it goes there. Returns how many.
+
+    Safe to send twice: see `withdraw`. Cost: likewise.
+    """
+    return Op(
+        "condemn",
+        keys=(keys.queue(queue), keys.dead),
+        args=(
+            *(_mark(), where.start, where.span),
+            *(dead.max_jobs, f"{dead.max_age_s:.0f}", int(keys.wire == "verk")),
+            *(part for move in moves for part in move),
+        ),
+        decode=int,
+    )
+
+
+def _mark() -> bytes:
+    return b"\x00" + os.urandom(16)
 
 
 def clear(keys: Keys, queue: str) -> Op[int]:

@@ -56,6 +56,19 @@ def bury(keys: Keys, set_key: str, moves: Iterable[tuple[bytes, bytes]], *, dead
     )
 
 
+def reschedule(set_key: str, moves: Iterable[tuple[bytes, float, float]]) -> Op[int]:
+    """Give members of a set other scores: each with the one it was seen with, and the new one. Returns how many got it.
+
+    Safe to send twice: by then they have another score than was seen.
+    """
+    return Op(
+        "reschedule",
+        keys=(set_key,),
+        args=[part for raw, seen, at in moves for part in (raw, repr(seen), repr(at))],
+        decode=int,
+    )
+
+
 def remove(set_key: str, members: Sequence[bytes]) -> Op[int]:
     """Delete members of a set. Safe to send twice: the second finds nothing."""
     return command("ZREM", set_key, *members, decode=int)
@@ -78,6 +91,18 @@ def page(set_key: str, *, start: int, stop: int, newest_first: bool) -> Op[list[
     """Read members by rank, `stop` included. Safe to send twice: it only reads."""
     name = "ZREVRANGE" if newest_first else "ZRANGE"
     return command(name, set_key, start, stop, "WITHSCORES", decode=_scored)
+
+
+def ranged(set_key: str, low: float, high: float, *, offset: int, count: int) -> Op[list[tuple[bytes, float]]]:
+    """Read members by score, the lowest first, both bounds included. Safe to send twice: it only reads."""
+    return command(
+        "ZRANGEBYSCORE", set_key, repr(low), repr(high), "WITHSCORES", "LIMIT", offset, count, decode=_scored
+    )
+
+
+def score(set_key: str, member: bytes) -> Op[float | None]:
+    """Read the score of a member, None if it is not there. Safe to send twice: it only reads."""
+    return command("ZSCORE", set_key, member, decode=lambda found: None if found is None else float(found))
 
 
 def search(set_key: str, cursor: int, *, text: str, count: int) -> Op[tuple[int, list[tuple[bytes, float]]]]:
