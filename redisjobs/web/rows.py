@@ -19,9 +19,12 @@ PLACES = {"retries": "retry", "scheduled": "schedule", "dead": "dead"}
 
 
 class Row(Struct, frozen=True):
-    """One entry: `shown` is what may be seen of it, `mark` what a form sends for it, `link` its page, if it has one."""
+    """One entry of a set or a queue.
 
-    shown: SetEntry
+    `shown` is what may be seen of it, `mark` what a form sends for it, `link` its page, if it has one.
+    """
+
+    shown: JobEntry
     mark: str
     link: str
 
@@ -34,7 +37,7 @@ def rows(view: View, entries: Iterable[SetEntry], place: str) -> list[Row]:
 
 def mark(entry: SetEntry) -> str:
     """Return what stands for an entry in a form: its score and a digest of its bytes, short whatever is in them."""
-    return f"{entry.score!r}:{_digest(entry.raw)}"
+    return f"{entry.score!r}:{digest(entry.raw)}"
 
 
 def chosen(jobs: JobSet, marks: Iterable[str]) -> list[bytes]:
@@ -70,13 +73,14 @@ def _with_score(jobs: JobSet, score: float, digests: set[str]) -> Iterable[bytes
     for offset in range(0, _EQUAL, _STEP):
         some = jobs.between(score, score, offset=offset, limit=_STEP)
         for entry in some:
-            digest = _digest(entry.raw)
-            if digest in digests:
-                digests.discard(digest)
+            known = digest(entry.raw)
+            if known in digests:
+                digests.discard(known)
                 yield entry.raw
         if not digests or len(some) < _STEP:
             return
 
 
-def _digest(raw: bytes) -> str:
+def digest(raw: bytes) -> str:
+    """Return what stands for some bytes in a form."""
     return hashlib.sha256(raw).hexdigest()[:20]
