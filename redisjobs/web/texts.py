@@ -404,7 +404,7 @@ TEXTS = Texts(
         "cancel_note": "It hears of it within some seconds. A job in Python goes to the dead set, from where it can be "
         "retried; one of Ruby's that iterates ends as if it were done.",
         "cancel_done": "{jid} was told to end; it hears of it within some seconds",
-        "cannot_cancel": "not here",
+        "cannot_cancel": "cannot be cancelled",
         "cannot_cancel_note": "Of Ruby's jobs only those that iterate can be cancelled, under Sidekiq 7.3.3 or newer, "
         "from their fifth second on. Stop the process instead.",
         "run_over": "The job does not run any more: nothing was done.",

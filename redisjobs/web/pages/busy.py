@@ -58,7 +58,7 @@ def tell(view: View) -> Response:
         return view.ask(TEXTS.at(f"{kind}_ask", whom=whom), label, details=details, back=view.url("/busy"))
     for process in found:
         _TELL[kind](process)
-    view.note(f"{kind} processes", process=identity or "all", count=len(found))
+    view.note(f"{kind} processes", worker=identity or "all", count=len(found))
     return view.go("/busy", TEXTS.at(f"{kind}_done", count=len(found)))
 
 
@@ -72,7 +72,7 @@ def cancel(view: View) -> Response:
         question = TEXTS.at("cancel_ask", jid=jid[:80])
         return view.ask(question, TEXTS.cancel_job, details=[TEXTS.cancel_note], back=view.url("/busy"))
     work.cancel()
-    view.note("cancel job", jid=jid, process=work.process)
+    view.note("cancel job", jid=jid, worker=work.process)
     return view.go("/busy", TEXTS.at("cancel_done", jid=jid[:80]))
 
 
