@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from msgspec import Struct
 from starlette.responses import Response
 
 from redisjobs.errors import QueryError
@@ -18,6 +18,15 @@ from redisjobs.web.view import View, chosen
 LOOK_S = 0.15
 """How long a page looks through jobs."""
 _AT_ONCE = 500
+
+
+class Place(Struct, frozen=True):
+    """Where jobs are: its `name` for people, the `path` of its page, what stands behind that, and what a log says."""
+
+    name: str
+    path: str
+    params: Mapping[str, str] = {}
+    facts: Mapping[str, str] = {}
 
 
 def query_of(view: View, fields: Sequence[str]) -> Query:
@@ -38,32 +47,30 @@ def act(
     query: Query,
     selection: list[bytes] | None,
     action: bulk.Action,
-    place: Mapping[str, Any],
+    place: Place,
 ) -> Response:
-    """Do it with what was chosen, or with all that match.
-
-    `place` is where that is: `name` for people, the `path` of its page and what stands behind that.
-    """
-    kind, path, params = view.field("action"), place["path"], {**place.get("params", {}), **query.terms()}
+    """Do it with what was chosen, or with all that match."""
+    kind, params = view.field("action"), {**place.params, **query.terms()}
     if selection is None:
         counted = bulk.count(source, query, budget_s=LOOK_S)
     else:
         query, counted = Query(), bulk.Counted(len(selection), len(selection), len(selection))
     if not counted.count and not counted.partial:
-        return view.go(path, TEXTS.none_chosen, **params)
+        return view.go(place.path, TEXTS.none_chosen, **params)
     work = bulk.Bulk(source, query, action, selection=selection)
     said = TEXTS.at("at_least" if counted.partial else "exactly", count=counted.count)
-    title = TEXTS.at(f"{kind}_title", count=said, place=place["name"], target=view.field("target"))
-    back = view.url(path, **params)
+    title = TEXTS.at(f"{kind}_title", count=said, place=place.name, target=view.field("target"))
+    back = view.url(place.path, **params)
     if not view.sure:
         details = [_told(query)] if query else []
         return view.ask(f"{title}?", TEXTS[kind], details=[*details, TEXTS[f"{kind}_note"]], back=back)
-    view.note(f"{kind} in {place['name']}", count=counted.count, partial=counted.partial, filter=_told(query))
+    facts = {"count": counted.count, "partial": counted.partial, "filter": _told(query)}
+    view.note(f"{kind} in {place.path.strip('/')}", **facts, **place.facts)
     if counted.partial or counted.count > _AT_ONCE:
         task = Tasks(view.access).begin(work, title=title, who=view.user.name, back=back)
         return view.go(f"/tasks/{task.id}")
     *_, progress = work
-    return view.go(path, done(view, work, progress), **params)
+    return view.go(place.path, done(view, work, progress), **params)
 
 
 def done(view: View, work: bulk.Bulk, progress: bulk.Progress) -> str:

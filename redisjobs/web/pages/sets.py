@@ -82,7 +82,7 @@ def _act(name: str) -> Callable[[View], Response]:
     def act(view: View) -> Response:
         jobs, query = SETS[name](view.access), many.query_of(view, _ALL)
         selection = None if view.field("scope") == "all" else rows.chosen(jobs, view.listed("job"))
-        place = {"name": TEXTS[name], "path": f"/{name}"}
+        place = many.Place(TEXTS[name], f"/{name}")
         return many.act(view, jobs, query, selection, _action(view, view.field("action")), place)
 
     return act
