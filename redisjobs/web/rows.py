@@ -65,17 +65,17 @@ def chosen(jobs: JobSet, marks: Iterable[str]) -> list[bytes]:
 
 def chosen_in_queue(queue: Queue, marks: Iterable[str]) -> list[bytes]:
     """Return the bytes of the jobs that were chosen, as far as they stand near the place where they were shown."""
-    wanted: dict[str, int] = {}
+    places: dict[str, int] = {}
     for one in marks:
-        index, _, digest = one.partition(":")
-        if index.isdecimal() and len(index) < 12:
-            wanted[digest] = int(index)
+        place, _, digest = one.partition(":")
+        if place.isdecimal() and len(place) < 12:
+            places[digest] = int(place)
     found: dict[str, bytes] = {}
-    for index in sorted(wanted.values()):
-        if len(found) == len(wanted):
+    for place_at in sorted(places.values()):
+        if len(found) == len(places):
             break
-        near = queue.page(max(0, index - _BEFORE), _BEFORE + _STEP)  # what was pushed since stands in front of it
-        found |= {digest: entry.raw for entry in near if (digest := _digest(entry.raw)) in wanted}
+        near = queue.page(max(0, place_at - _BEFORE), _BEFORE + _STEP)  # what was pushed since stands in front of it
+        found |= {digest: entry.raw for entry in near if (digest := _digest(entry.raw)) in places}
     return list(found.values())
 
 
