@@ -1,4 +1,4 @@
-"""Entries of a set as the pages list them, link to them, and know which ones were chosen."""
+"""Entries of a set or a queue as the pages list them, link to them, and know which ones were chosen."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from redisjobs.inspector import JobEntry, JobSet, SetEntry
+from redisjobs.inspector import JobEntry, JobSet, Queue, SetEntry
 from redisjobs.inspector.redact import Redaction
 from redisjobs.web.view import View
 
 _LONGEST = 200  # characters of a name in a link
 _EQUAL = 10_000  # entries of one score that are looked at for a chosen one
 _STEP = 1_000
+_BEFORE = 100  # of a queue, in front of where a job stood
 PLACES = {"retries": "retry", "scheduled": "schedule", "dead": "dead"}
 
 
 class Row(Struct, frozen=True):
-    """One entry of a set or a queue.
-
-    `shown` is what may be seen of it, `mark` what a form sends for it, `link` its page, if it has one.
-    """
+    """One entry: `shown` is what may be seen of it, `mark` what a form sends for it, `link` its page, if it has one."""
 
     shown: JobEntry
     mark: str
@@ -35,9 +33,22 @@ def rows(view: View, entries: Iterable[SetEntry], place: str) -> list[Row]:
     return [Row(cover.entry(entry), mark(entry), job_link(view, entry, place)) for entry in entries]
 
 
+def queue_rows(view: View, entries: Iterable[JobEntry]) -> list[Row]:
+    """Return the entries of a queue as they are listed."""
+    cover: Redaction = view.site.redaction
+    return [
+        Row(
+            cover.entry(entry),
+            f"{entry.index or 0}:{_digest(entry.raw)}",
+            job_link(view, entry, f"queue:{entry.source}"),
+        )
+        for entry in entries
+    ]
+
+
 def mark(entry: SetEntry) -> str:
     """Return what stands for an entry in a form: its score and a digest of its bytes, short whatever is in them."""
-    return f"{entry.score!r}:{digest(entry.raw)}"
+    return f"{entry.score!r}:{_digest(entry.raw)}"
 
 
 def chosen(jobs: JobSet, marks: Iterable[str]) -> list[bytes]:
@@ -50,6 +61,22 @@ def chosen(jobs: JobSet, marks: Iterable[str]) -> list[bytes]:
         except ValueError:
             continue
     return [raw for score, digests in wanted.items() for raw in _with_score(jobs, score, digests)]
+
+
+def chosen_in_queue(queue: Queue, marks: Iterable[str]) -> list[bytes]:
+    """Return the bytes of the jobs that were chosen, as far as they stand near the place where they were shown."""
+    places: dict[str, int] = {}
+    for one in marks:
+        place, _, digest = one.partition(":")
+        if place.isdecimal() and len(place) < 12:
+            places[digest] = int(place)
+    found: dict[str, bytes] = {}
+    for place_at in sorted(places.values()):
+        if len(found) == len(places):
+            break
+        near = queue.page(max(0, place_at - _BEFORE), _BEFORE + _STEP)  # what was pushed since stands in front of it
+        found |= {digest: entry.raw for entry in near if (digest := _digest(entry.raw)) in places}
+    return list(found.values())
 
 
 def job_link(view: View, entry: JobEntry, place: str = "") -> str:
@@ -73,14 +100,13 @@ def _with_score(jobs: JobSet, score: float, digests: set[str]) -> Iterable[bytes
     for offset in range(0, _EQUAL, _STEP):
         some = jobs.between(score, score, offset=offset, limit=_STEP)
         for entry in some:
-            known = digest(entry.raw)
-            if known in digests:
-                digests.discard(known)
+            digest = _digest(entry.raw)
+            if digest in digests:
+                digests.discard(digest)
                 yield entry.raw
         if not digests or len(some) < _STEP:
             return
 
 
-def digest(raw: bytes) -> str:
-    """Return what stands for some bytes in a form."""
+def _digest(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()[:20]

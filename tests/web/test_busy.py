@@ -1,8 +1,9 @@
-"""Busy: the processes and what they run, and what they are told."""
+"""The page of processes and what they run."""
 
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,178 +12,128 @@ import pytest
 
 from redisjobs import RedisJobs
 from tests.support.builders import a_payload
+from tests.support.eventually import eventually
 from tests.support.real_redis import RealRedis
 from tests.web.browser import Browser, notice
-from tests.web.client import words
-
-HOSTILE = "<script>alert(1)</script>\u202e\x00</td></table>"
+from tests.web.client import Client, words
 
 
-def a_process(redis: RealRedis, identity: str, *running: bytes, **told: Any) -> None:
-    """Register a process that beats now and runs some jobs."""
-    now = time.time()
-    info = {"hostname": identity, "pid": 7, "tag": "shop", "queues": ["low"], "concurrency": 10, "labels": ["reliable"]}
-    info |= {"version": "redisjobs 0.1", "started_at": now - 3600, **told}
-    beat = {"info": json.dumps(info), "concurrency": 10, "busy": len(running), "beat": now, "quiet": "false"}
+@pytest.fixture
+def browser(client: Client) -> Browser:
+    return Browser(client)
+
+
+def seed(redis: RealRedis, identity: str = "app-1:42:abc", *, works: int = 0, **told: Any) -> None:
+    """Write a process as Sidekiq 8 does."""
+    info = {
+        "hostname": identity.split(":", maxsplit=1)[0],
+        "pid": 42,
+        "queues": ["mail", "low"],
+        "tag": "shop",
+        "labels": ["reliable"],
+        "concurrency": 10,
+        "version": "8.1.7",
+        "identity": identity,
+        "started_at": time.time() - 3600,
+        **told,
+    }
+    now = int(time.time())
+    running = {
+        f"t{number}": json.dumps({"queue": "mail", "run_at": now - 60, "payload": _payload(f"{identity}-{number}")})
+        for number in range(works)
+    }
+    fields = {"info": json.dumps(info), "busy": works, "beat": now, "quiet": "false", "rss": 102400, "rtt_us": 340}
     redis.client.sadd("processes", identity)
-    redis.client.hset(identity, mapping={**beat, "rss": 51_200, "rtt_us": 1_500})
-    for number, raw in enumerate(running):
-        work = {"queue": "low", "payload": raw.decode(), "run_at": int(now) - 60 * (number + 1)}
-        redis.client.hset(f"{identity}:work", f"t{number}", json.dumps(work))
+    redis.client.hset(identity, mapping=fields)
+    if running:
+        redis.client.hset(f"{identity}:work", mapping=running)
 
 
-def signals(redis: RealRedis, identity: str) -> list[bytes]:
-    found: list[bytes] = redis.client.lrange(f"{identity}-signals", 0, -1)
-    return found
+def _payload(jid: str) -> str:
+    return a_payload(jid=jid, args=["<b>"]).decode()
 
 
-def test_a_process_is_shown_with_all_that_it_tells(web: Browser, redis: RealRedis) -> None:
-    a_process(redis, "host-1", a_payload(jid="a" * 24))
+def test_a_process_is_shown_with_all_that_it_tells(redis: RealRedis, client: Client) -> None:
+    seed(redis, works=2)
 
-    said = words(web.get("/busy").text)
+    said = words(client.text("/busy"))
 
-    for fact in ("host-1:7", "shop", "reliable", "Python", "redisjobs 0.1", "1 of 10", "50 MiB", "1.5 ms", "low"):
-        assert fact in said, fact
+    for told in ("app-1:42", "shop", "reliable", "Ruby", "8.1.7", "2/10", "mail, low", "100 MiB", "0.34 ms", "1 h ago"):
+        assert told in said, told
+    assert "app-1:42:abc-1" in said
+    assert "not cancellable" in said
 
 
-def test_a_ruby_process_is_shown_as_one(web: Browser, redis: RealRedis) -> None:
-    a_process(redis, "host-1", version="8.1.7")
+def test_where_no_worker_lives_it_is_said_how_to_start_one(client: Client) -> None:
+    assert "redisjobs worker" in words(client.text("/busy"))
 
-    assert "Ruby 8.1.7" in words(web.get("/busy").text)
 
+def test_many_processes_and_jobs_come_page_by_page(redis: RealRedis, client: Client) -> None:
+    for number in range(60):
+        seed(redis, f"app-{number:02}:42:x", works=2)
 
-def test_running_jobs_are_shown_the_longest_first_with_links(web: Browser, redis: RealRedis) -> None:
-    a_process(redis, "host-1", a_payload(jid="a" * 24), a_payload(jid="b" * 24))
+    first, second = client.text("/busy"), client.text("/busy?from=50&start=100")
 
-    page = web.get("/busy").text
+    assert "1 to 50 of 60" in words(first)
+    assert "1 to 50 of 120" in words(first)
+    assert "51 to 60 of 60" in words(second)
+    assert "101 to 120 of 120" in words(second)
 
-    assert 0 < page.index(f"/jobs/{'b' * 24}") < page.index(f"/jobs/{'a' * 24}")
-    assert "2 min" in page
 
+def test_one_process_is_shown_alone(redis: RealRedis, client: Client) -> None:
+    seed(redis, "app-1:42:x", works=1)
+    seed(redis, "app-2:42:x", works=1)
 
-def test_no_process_says_how_to_start_one(web: Browser) -> None:
-    assert "redisjobs worker" in web.get("/busy").text
+    said = words(client.text("/busy?process=app-2:42:x"))
 
+    assert "app-2:42:x-0" in said
+    assert "app-1:42:x-0" not in said
 
-def test_running_jobs_come_in_pages(web: Browser, redis: RealRedis) -> None:
-    a_process(redis, "host-1", *(a_payload(jid=f"{number:024}") for number in range(60)))
 
-    assert "1 to 50 of 60" in words(web.get("/busy").text)
-    assert web.get("/busy", start="50").text.count("/jobs/") == 10
+@pytest.mark.parametrize(("action", "signal"), [("quiet", "TSTP"), ("stop", "TERM"), ("dump", "TTIN")])
+def test_processes_are_told_one_or_all(redis: RealRedis, browser: Browser, action: str, signal: str) -> None:
+    seed(redis, "app-1:42:x")
+    seed(redis, "app-2:42:x")
+    seed(redis, "app-3:42:x", embedded=True)
+    send = browser.sure if action == "stop" else browser.post
 
+    assert "app-1:42:x will" in notice(send("/busy/tell", {"action": action, "process": "app-1:42:x"}))
+    assert "all 2 processes will" in notice(send("/busy/tell", {"action": action}))
 
-@pytest.mark.parametrize("only", [{"process": "host-1"}, {"queue": "other"}])
-def test_one_process_or_those_of_a_queue_are_shown_alone(web: Browser, redis: RealRedis, only: dict[str, str]) -> None:
-    a_process(redis, "host-1", queues=["other"])
-    a_process(redis, "host-2")
+    signals = {name: redis.client.lrange(f"app-{name}:42:x-signals", 0, -1) for name in (1, 2, 3)}
+    assert signals == {1: [signal.encode()] * 2, 2: [signal.encode()], 3: []}
 
-    said = words(web.get("/busy", **only).text)
 
-    assert "host-1:7" in said and "host-2:7" not in said and "Show all" in said
+def test_one_that_went_meanwhile_is_said(browser: Browser) -> None:
+    assert "not there any more" in notice(browser.post("/busy/tell", {"action": "quiet", "process": "gone"}))
+    assert "does not run any more" in notice(browser.post("/busy/cancel", {"jid": "gone"}))
 
 
-@pytest.mark.parametrize(("action", "signal"), [("quiet", b"TSTP"), ("stop", b"TERM")])
-def test_a_process_is_told_to_quiet_or_stop_once_somebody_is_sure(
-    web: Browser, redis: RealRedis, action: str, signal: bytes
-) -> None:
-    a_process(redis, "host-1")
-    a_process(redis, "host-2")
+def test_a_job_of_ruby_s_that_does_not_iterate_is_left_and_the_reason_said(redis: RealRedis, browser: Browser) -> None:
+    seed(redis, works=1)
 
-    done = web.sure("/busy/tell", {"action": action, "process": "host-1"})
+    assert "cannot be cancelled" in notice(
+        browser.sure("/busy/cancel", {"jid": "app-1:42:abc-0", "process": "app-1:42:abc", "thread": "t0"})
+    )
 
-    assert notice(done).startswith("1 told to")
-    assert (signals(redis, "host-1"), signals(redis, "host-2")) == ([signal], [])
 
+def test_a_running_job_is_cancelled_and_its_secrets_are_not_shown(app: RedisJobs, serve: Callable[..., Client]) -> None:
+    begun = threading.Event()
 
-def test_all_processes_dump_their_threads_but_embedded_ones(web: Browser, redis: RealRedis) -> None:
-    a_process(redis, "host-1")
-    a_process(redis, "host-2")
-    a_process(redis, "host-3", embedded=True)
+    @app.job(name="Pay", sensitive=("card",))
+    def pay(card: str) -> None:
+        begun.set()
+        while True:
+            time.sleep(0.01)
 
-    done = web.post("/busy/tell", {"action": "dump", "process": ""})
-
-    assert notice(done).startswith("2 told to")
-    assert [signals(redis, f"host-{number}") for number in (1, 2, 3)] == [[b"TTIN"], [b"TTIN"], []]
-
-
-def test_an_embedded_process_says_why_it_cannot_be_stopped(web: Browser, redis: RealRedis) -> None:
-    a_process(redis, "host-1", embedded=True)
-
-    refused = web.sure("/busy/tell", {"action": "stop", "process": "host-1"})
-
-    assert refused.status_code == 409 and "embedded in another program" in refused.text
-
-
-def test_a_process_that_has_gone_is_told_nothing(web: Browser) -> None:
-    assert "nothing was done" in notice(web.post("/busy/tell", {"action": "stop", "process": "host-1"}))
-
-
-def test_an_unknown_act_on_processes_is_refused(web: Browser) -> None:
-    assert web.post("/busy/tell", {"action": "explode"}).status_code == 400
-
-
-def test_a_running_job_is_cancelled_once_somebody_is_sure(web: Browser, redis: RealRedis) -> None:
-    a_process(redis, "host-1", a_payload(jid="a" * 24))
-    before = set(redis.client.keys())
-
-    done = web.sure("/busy/cancel", {"jid": "a" * 24, "process": "host-1", "thread": "t0"})
-
-    assert notice(done).startswith("aaaa") and "was told to end" in notice(done)
-    assert set(redis.client.keys()) > before
-
-
-def test_a_job_of_ruby_says_why_it_cannot_be_cancelled(web: Browser, redis: RealRedis) -> None:
-    a_process(redis, "host-1", a_payload(jid="a" * 24), version="7.2.0")
-
-    assert "cannot be cancelled" in web.get("/busy").text
-    refused = web.sure("/busy/cancel", {"jid": "a" * 24, "process": "host-1", "thread": "t0"})
-    assert refused.status_code == 409 and "iterate" in refused.text
-
-
-def test_a_job_that_has_ended_is_not_cancelled(web: Browser, redis: RealRedis) -> None:
-    a_process(redis, "host-1")
-
-    done = web.post("/busy/cancel", {"jid": "a" * 24, "process": "host-1", "thread": "t0"})
-
-    assert "nothing was done" in notice(done)
-
-
-def test_who_may_only_look_sees_no_button_and_cannot_act(browse: Callable[..., Browser], redis: RealRedis) -> None:
-    a_process(redis, "host-1", a_payload(jid="a" * 24))
-    web = browse(read_only=True)
-
-    assert "/busy/tell" not in web.get("/busy").text and "/busy/cancel" not in web.get("/busy").text
-    assert web.post("/busy/tell", {"action": "dump"}).status_code == 403
-    assert signals(redis, "host-1") == []
-
-
-def test_what_a_job_declares_sensitive_is_hidden(browse: Callable[..., Browser], redis: RealRedis) -> None:
-    a_process(redis, "host-1", a_payload(jid="a" * 24, args=["card-4111"]))
-
-    page = browse(redact=[r"card-\d+"]).get("/busy").text
-
-    assert "a" * 24 in page and "card-4111" not in page
-
-
-def test_hostile_texts_are_only_texts(web: Browser, redis: RealRedis) -> None:
-    job = a_payload(jid=HOSTILE, args=[HOSTILE], **{"class": HOSTILE, "tags": [HOSTILE]})
-    told = {"hostname": HOSTILE, "tag": HOSTILE, "labels": [HOSTILE], "queues": [HOSTILE], "version": HOSTILE}
-    a_process(redis, HOSTILE, job, **told)
-
-    page = web.get("/busy")
-
-    assert page.status_code == 200
-    assert "<script>alert" not in page.text and "\u202e" not in page.text and "\x00" not in page.text
-
-
-def test_an_act_is_noted_with_who_did_it(
-    web: Browser, app: RedisJobs, redis: RealRedis, caplog: pytest.LogCaptureFixture
-) -> None:
-    a_process(redis, "host-1")
-
-    with caplog.at_level("INFO", "redisjobs.web"):
-        web.post("/busy/tell", {"action": "dump", "process": "host-1"})
-
-    noted = [vars(record) for record in caplog.records if record.message == "action"]
-    assert [(one["action"], one["worker"], one["count"]) for one in noted] == [("dump processes", "host-1", 1)]
-    assert noted[0]["who"]
+    client = serve(app.web())
+    jid = str(pay.enqueue("4111-1111"))
+    with app.worker(concurrency=1):
+        assert begun.wait(30)
+        eventually(lambda: jid in client.text("/busy"), 30)
+        assert "4111" not in client.text("/busy")
+        found = app.running.find(jid)
+        assert found is not None
+        fields = {"jid": jid, "process": found.process, "thread": found.thread}
+        assert "asked to end" in notice(Browser(client).sure("/busy/cancel", fields))
+        eventually(lambda: app.dead.find(jid) is not None, 30)

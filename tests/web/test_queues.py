@@ -1,11 +1,13 @@
-"""Queues: what is listed, what a filter leaves, what acts on jobs of a queue and on queues do."""
+"""The pages of queues: what they show, and what their buttons do."""
 
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Callable
+import time
 from html import unescape
+from typing import Any
 
 import pytest
 
@@ -13,218 +15,154 @@ from redisjobs import RedisJobs
 from tests.support.builders import a_payload
 from tests.support.real_redis import RealRedis
 from tests.web.browser import Browser, notice
-
-HOSTILE = "<script>alert(1)</script>\u202e\x00</td></table>"
-
-
-def a_job(jid: str, **fields: object) -> bytes:
-    return a_payload(**{"jid": jid * 24, "queue": "low", **fields})
+from tests.web.client import Client, words
 
 
-def three() -> dict[str, object]:
-    """Return a queue whose next job is a, and its name in the set of queues."""
-    jobs = [a_job("c"), a_job("b", **{"class": "Report", "args": ["needle"]}), a_job("a")]
-    return {"queue:low": jobs, "queues": {"low"}}
+@pytest.fixture
+def browser(client: Client) -> Browser:
+    return Browser(client)
 
 
-def process(redis: RealRedis, identity: str, *queues: str) -> None:
-    info = {"hostname": identity, "pid": 7, "queues": queues, "concurrency": 5, "version": "redisjobs 0.1"}
-    redis.client.sadd("processes", identity)
-    redis.client.hset(identity, mapping={"info": json.dumps(info), "busy": 0, "beat": redis.now(), "quiet": "false"})
+def jobs(count: int, queue: str = "mail", **fields: Any) -> list[bytes]:
+    """Return payloads, the newest first."""
+    return [
+        a_payload(jid=f"{number:024x}", args=[number], queue=queue, **{"class": "Mail", **fields})
+        for number in range(count, 0, -1)
+    ]
 
 
-def marks(page: str) -> list[str]:
-    return re.findall(r'name="job" value="([^"]+)"', page)
+def marks(html: str) -> list[str]:
+    """Return what stands for the jobs of a page in its form."""
+    return [unescape(value) for value in re.findall(r'name="job" value="([^"]*)"', html)]
 
 
-def jids(redis: RealRedis, queue: str) -> list[str]:
-    """Return the first letters of the jids in a queue, the next one first."""
-    return [json.loads(raw)["jid"][0] for raw in reversed(redis.client.lrange(f"queue:{queue}", 0, -1))]
+def seed_process(redis: RealRedis, identity: str, *queues: str, quiet: str = "false") -> None:
+    info = {"hostname": identity, "pid": 42, "queues": queues, "version": "8.1.7", "started_at": time.time()}
+    redis.seed({"processes": {identity}, identity: {"info": json.dumps(info), "beat": time.time(), "quiet": quiet}})
 
 
-def test_a_queue_is_listed_with_its_size_and_who_listens(web: Browser, redis: RealRedis) -> None:
-    redis.seed({**three(), "queue:lonely": [a_job("d")], "queues": {"low", "lonely"}})
-    process(redis, "host-1", "low")
+def test_a_list_of_all_queues_tells_who_listens(redis: RealRedis, client: Client) -> None:
+    redis.seed({"queues": {"mail", "low"}, "queue:mail": jobs(3), "queue:low": jobs(1, "low"), "paused": {"low"}})
+    seed_process(redis, "app-1", "mail")
+    seed_process(redis, "app-2", "low", quiet="true")
 
-    page = web.get("/queues").text
+    said = words(client.text("/queues"))
 
-    assert "/queue?name=low" in page and ">3</td>" in page
-    assert "/busy?process=host-1" in page
-    assert page.count("nobody") == 1
-
-
-def test_many_listeners_are_a_link_to_them_all(web: Browser, redis: RealRedis) -> None:
-    redis.seed(three())
-    for number in range(3):
-        process(redis, f"host-{number}", "low")
-
-    assert '<a href="/busy?queue=low">3 processes</a>' in web.get("/queues").text
+    assert re.search(r"mail 3 [\d.]+ \w+ - - app-1:42 Pause", said)
+    assert re.search(r"low paused 1 [\d.]+ \w+ - - nobody Resume", said)
 
 
-def test_no_queue_says_how_to_push_a_job(web: Browser) -> None:
-    assert "redisjobs enqueue" in web.get("/queues").text
+def test_where_nothing_was_pushed_it_is_said_how(client: Client) -> None:
+    assert "redisjobs enqueue" in words(client.text("/queues"))
 
 
-def test_a_queue_shows_its_jobs_the_newest_first_with_links(web: Browser, redis: RealRedis) -> None:
-    redis.seed(three())
+def test_a_queue_is_read_page_by_page(redis: RealRedis, client: Client) -> None:
+    redis.seed({"queues": {"mail"}, "queue:mail": jobs(120)})
 
-    page = web.get("/queue", name="low").text
+    first, last = client.text("/queue?name=mail"), client.text("/queue?name=mail&start=100")
 
-    assert [at.partition(":")[0] for at in marks(page)] == ["0", "1", "2"]
-    assert f"/jobs/{'a' * 24}?at=queue%3Alow" in page or f"/jobs/{'a' * 24}?at=queue:low" in page
-
-
-@pytest.mark.parametrize(
-    ("terms", "found"),
-    [({"class": "Report"}, 1), ({"args": "needle"}, 1), ({"jid": "a" * 24}, 1), ({"where": "class!=Report"}, 2)],
-)
-def test_a_filter_leaves_the_jobs_that_match(web: Browser, redis: RealRedis, terms: dict[str, str], found: int) -> None:
-    redis.seed(three())
-
-    assert len(marks(web.get("/queue", name="low", **terms).text)) == found
+    assert "1 to 50 of 120" in words(first)
+    assert f"{120:024x}" in first
+    assert f"{70:024x}" not in first
+    assert "101 to 120 of 120" in words(last)
+    assert f"{1:024x}" in last
 
 
-def test_the_filter_keeps_the_queue(web: Browser, redis: RealRedis) -> None:
-    """A form that asks replaces all that stands behind the question mark."""
-    redis.seed(three())
+def test_a_queue_is_filtered_by_class_and_arguments(redis: RealRedis, client: Client) -> None:
+    redis.seed({"queues": {"mail"}, "queue:mail": [*jobs(3), *jobs(2, **{"class": "Other"})]})
 
-    assert '<input type="hidden" name="name" value="low">' in web.get("/queue", name="low").text
-
-
-def test_a_filter_that_cannot_be_read_says_why(web: Browser, redis: RealRedis) -> None:
-    redis.seed(three())
-
-    page = web.get("/queue", name="low", since="whenever")
-
-    assert page.status_code == 200 and 'role="alert"' in page.text
+    assert len(marks(client.text("/queue?name=mail&class=Other"))) == 2
+    assert len(marks(client.text("/queue?name=mail&class=Mail&args=3"))) == 1
+    assert "?name=mail&amp;class=Nobody" not in client.text("/queue?name=mail&class=Nobody")
+    assert marks(client.text("/queue?name=mail&class=Nobody")) == []
 
 
-def test_pages_of_a_queue_lead_on_and_back(web: Browser, redis: RealRedis) -> None:
-    redis.seed({"queue:low": [a_payload(jid=f"{number:024}", queue="low") for number in range(120)]})
+def test_a_wrong_filter_is_said_in_the_page(redis: RealRedis, client: Client) -> None:
+    redis.seed({"queues": {"mail"}, "queue:mail": jobs(3)})
 
-    page = web.get("/queue", name="low", start="50").text
-
-    assert "51 to 100 of 120" in page
-    assert unescape(re.search(r'href="([^"]+)" rel="next"', page)[1]) == "/queue?name=low&start=100"  # type: ignore[index]
+    assert 'role="alert"' in client.text("/queue?name=mail&since=whenever")
 
 
-def test_a_chosen_job_is_deleted_once_somebody_is_sure(web: Browser, redis: RealRedis) -> None:
-    redis.seed(three())
-    mark = marks(web.get("/queue", name="low").text)[1]
+def test_chosen_jobs_are_deleted_though_others_came_meanwhile(
+    redis: RealRedis, app: RedisJobs, browser: Browser
+) -> None:
+    redis.seed({"queues": {"mail"}, "queue:mail": jobs(10)})
+    chosen = marks(browser.get("/queue", name="mail").text)[2:4]
+    app.push_many("Mail", [[number] for number in range(20)], queue="mail")
 
-    done = web.sure("/queue/act?name=low", {"action": "delete", "job": mark, "scope": "chosen"})
+    said = notice(browser.sure("/queue/act?name=mail", {"action": "delete", "job": chosen}))
 
-    assert notice(done) == "1 deleted"
-    assert jids(redis, "low") == ["a", "c"]
-
-
-def test_a_chosen_job_is_found_where_pushes_and_workers_have_moved_it(web: Browser, redis: RealRedis) -> None:
-    redis.seed(three())
-    mark = marks(web.get("/queue", name="low").text)[1]
-    redis.client.lpush("queue:low", *(a_payload(jid=f"{number:024}", queue="low") for number in range(1_500)))
-    redis.client.rpop("queue:low")
-
-    done = web.sure("/queue/act?name=low", {"action": "delete", "job": mark, "scope": "chosen"})
-
-    assert notice(done) == "1 deleted"
-    assert jids(redis, "low")[0] == "c" and redis.client.llen("queue:low") == 1_501
+    assert "2 deleted" in said
+    left = [entry.jid for entry in app.queue("mail")]
+    assert len(left) == 28
+    assert not {f"{8:024x}", f"{7:024x}"} & set(left)
 
 
-def test_a_job_that_has_run_meanwhile_is_not_acted_on(web: Browser, redis: RealRedis) -> None:
-    redis.seed(three())
-    mark = marks(web.get("/queue", name="low").text)[2]
-    redis.client.rpop("queue:low")
+def test_jobs_that_match_are_moved_to_another_queue_in_their_order(
+    redis: RealRedis, app: RedisJobs, browser: Browser
+) -> None:
+    redis.seed({"queues": {"mail"}, "queue:mail": [*jobs(3, **{"class": "Other"}), *jobs(2)]})
 
-    done = web.post("/queue/act?name=low", {"action": "delete", "job": mark, "scope": "chosen"})
-
-    assert "nothing was done" in notice(done)
-    assert jids(redis, "low") == ["b", "c"]
-
-
-def test_chosen_jobs_move_to_another_queue_in_order(web: Browser, redis: RealRedis) -> None:
-    redis.seed({**three(), "queue:high": [a_job("h", queue="high")]})
-    chosen = marks(web.get("/queue", name="low").text)
-
-    done = web.sure(
-        "/queue/act?name=low", {"action": "move", "target": "high", "job": [chosen[0], chosen[2]], "scope": "chosen"}
+    said = notice(
+        browser.sure("/queue/act?name=mail&class=Other", {"action": "move", "scope": "all", "target": "slow"})
     )
 
-    assert notice(done) == "2 moved"
-    assert (jids(redis, "low"), jids(redis, "high")) == (["b"], ["h", "a", "c"])
+    assert "3 moved" in said
+    assert [entry.args for entry in app.queue("slow")] == [[3], [2], [1]]
+    assert [entry.queue for entry in app.queue("slow")] == ["slow"] * 3
+    assert app.queue("mail").size == 2
 
 
-def test_all_that_match_move_to_another_queue(web: Browser, redis: RealRedis) -> None:
-    redis.seed(three())
+def test_a_move_needs_another_queue(redis: RealRedis, client: Client) -> None:
+    redis.seed({"queues": {"mail"}, "queue:mail": jobs(1)})
 
-    done = web.sure("/queue/act?name=low&class=Mail", {"action": "move", "target": "high", "scope": "all"})
-
-    assert notice(done).startswith("2 moved")
-    assert (jids(redis, "low"), jids(redis, "high")) == (["b"], ["a", "c"])
-
-
-def test_many_that_match_are_deleted_by_a_task(web: Browser, redis: RealRedis) -> None:
-    redis.seed({"queue:low": [a_payload(jid=f"{number:024}", queue="low") for number in range(600)]})
-
-    done = web.sure("/queue/act?name=low", {"action": "delete", "scope": "all"})
-
-    assert done.url.path.startswith("/tasks/")
+    for target in ("", "mail", "  "):
+        refused = client.post("/queue/act?name=mail", action="move", scope="all", target=target)
+        assert (refused.status_code, "another queue" in refused.text) == (400, True)
 
 
-@pytest.mark.parametrize("target", ["", " ", "low"])
-def test_a_move_needs_another_queue(web: Browser, redis: RealRedis, target: str) -> None:
-    redis.seed(three())
+def test_killed_jobs_are_dead(redis: RealRedis, app: RedisJobs, browser: Browser) -> None:
+    redis.seed({"queues": {"mail"}, "queue:mail": jobs(3)})
+    chosen = marks(browser.get("/queue", name="mail").text)[:1]
 
-    refused = web.post("/queue/act?name=low", {"action": "move", "target": target, "scope": "all"})
+    browser.sure("/queue/act?name=mail", {"action": "kill", "job": chosen})
 
-    assert refused.status_code == 422 and jids(redis, "low") == ["a", "b", "c"]
-
-
-def test_an_unknown_act_on_jobs_is_refused(web: Browser, redis: RealRedis) -> None:
-    redis.seed(three())
-
-    assert web.post("/queue/act?name=low", {"action": "explode", "scope": "all"}).status_code == 400
+    assert [entry.args for entry in app.dead] == [[3]]
+    assert app.queue("mail").size == 2
 
 
-@pytest.mark.parametrize(("origin", "path"), [("queue", "/queue"), ("", "/queues")])
-def test_a_queue_is_paused_and_resumed_from_where_the_button_was(
-    web: Browser, app: RedisJobs, redis: RealRedis, origin: str, path: str
-) -> None:
-    redis.seed(three())
+def test_nothing_chosen_does_nothing(redis: RealRedis, app: RedisJobs, browser: Browser) -> None:
+    redis.seed({"queues": {"mail"}, "queue:mail": jobs(3)})
 
-    paused = web.post("/queue/pause?name=low", {"from": origin})
-    assert app.queue("low").paused and paused.url.path == path and "Resume" in paused.text
+    browser.post("/queue/act?name=mail", {"action": "delete", "scope": "chosen"})
 
-    resumed = web.post("/queue/resume?name=low", {"from": origin})
-    assert not app.queue("low").paused and "Pause" in resumed.text
+    assert app.queue("mail").size == 3
 
 
-def test_clearing_a_queue_asks_first(web: Browser, redis: RealRedis) -> None:
-    redis.seed(three())
+def test_acts_on_jobs_are_written_down(redis: RealRedis, browser: Browser, caplog: pytest.LogCaptureFixture) -> None:
+    redis.seed({"queues": {"mail"}, "queue:mail": jobs(3)})
 
-    done = web.sure("/queue/clear?name=low")
+    with caplog.at_level(logging.INFO, "redisjobs.web"):
+        browser.sure("/queue/act?name=mail", {"action": "delete", "scope": "all"})
 
-    assert notice(done) == "3 jobs deleted" and not redis.client.exists("queue:low")
-
-
-def test_who_may_only_look_sees_no_button_and_cannot_act(browse: Callable[..., Browser], redis: RealRedis) -> None:
-    redis.seed(three())
-    web = browse(read_only=True)
-
-    assert "<button name=" not in web.get("/queue", name="low").text
-    assert web.post("/queue/act?name=low", {"action": "delete", "scope": "all"}).status_code == 403
-    assert jids(redis, "low") == ["a", "b", "c"]
+    [line] = [record.__dict__ for record in caplog.records if record.message == "action"]
+    assert (line["action"], line["queue"], line["count"], line["who"]) == ("delete in queue", "mail", 3, "local")
 
 
-def test_secrets_in_arguments_are_hidden(browse: Callable[..., Browser], redis: RealRedis) -> None:
-    redis.seed({"queue:low": [a_job("a", args=["card-4111"])]})
+@pytest.mark.parametrize("name", ["a/b", "a b", "ä", "<b>", "%2F", "a\u202eb", "a&b=c"])
+def test_a_queue_of_any_name_has_its_page_and_its_buttons(app: RedisJobs, client: Client, name: str) -> None:
+    app.push("Mail", queue=name)
+    links = [unescape(link) for link in re.findall(r'href="([^"]*)"', client.text("/queues")) if "queue?" in link]
 
-    assert "card-4111" not in browse(redact=[r"card-\d+"]).get("/queue", name="low").text
+    assert marks(client.text(links[0])) != []
+    action = next(unescape(one) for one in re.findall(r'action="([^"]*)"', client.text("/queues")) if "pause" in one)
+    client.act(action)
+    assert app.queue(name).paused
 
 
-def test_hostile_texts_are_only_texts(web: Browser, redis: RealRedis) -> None:
-    redis.seed({f"queue:{HOSTILE}": [a_job("a", **{"class": HOSTILE, "args": [HOSTILE], "tags": [HOSTILE]}), b"\xff{"]})
-    redis.client.sadd("queues", HOSTILE)
+def test_a_queue_whose_name_is_no_text_is_reached_too(redis: RealRedis, client: Client) -> None:
+    redis.client.sadd("queues", b"\xff\xfe")
+    redis.client.lpush(b"queue:\xff\xfe", a_payload())
 
-    for page in (web.get("/queues"), web.get("/queue", name=HOSTILE)):
-        assert page.status_code == 200
-        assert "<script>alert" not in page.text and "\u202e" not in page.text and "\x00" not in page.text
+    [link] = [unescape(one) for one in re.findall(r'href="([^"]*)"', client.text("/queues")) if "queue?" in one]
+    assert len(marks(client.text(link))) == 1

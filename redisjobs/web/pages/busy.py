@@ -1,79 +1,109 @@
-"""Busy: the processes and what they run; quiet, stop, dump threads, cancel a running job."""
+"""Busy: the processes and what they run; have them take no more, end, or say what they do; cancel a job."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from msgspec import Struct
 from starlette.responses import Response
 
-from redisjobs.inspector import Fleet, Process, ProcessSet, WorkSet
+from redisjobs.errors import RedisJobsError
+from redisjobs.inspector import Fleet, JobEntry, Member, Process, ProcessSet, Work, WorkSet
 from redisjobs.web import rows
 from redisjobs.web.pages.path import Path
 from redisjobs.web.problems import RefusedError
 from redisjobs.web.texts import TEXTS
-from redisjobs.web.view import View, chosen
+from redisjobs.web.view import View
 
 PER_PAGE = 50
+_SIGNALS: dict[str, Callable[[Process], None]] = {
+    "quiet": Process.quiet,
+    "stop": Process.stop,
+    "dump": Process.dump_threads,
+}
 
-_TELL = {"quiet": Process.quiet, "stop": Process.stop, "dump": Process.dump_threads}
-_ASKED = ("quiet", "stop")
+
+class _Run(Struct, frozen=True):
+    """One running job: `shown` is what may be seen of it, `link` its page, if it has one."""
+
+    work: Work
+    shown: JobEntry
+    link: str
 
 
 def show(view: View) -> Response:
-    """Show the processes, all or one or those of a queue, and a page of what they run, the longest-running first."""
-    fleet = Fleet(view.access)
-    only = chosen(view.params, ("process", "queue"))
-    members = [
-        member
-        for member in fleet.members
-        if member.process.identity == only.get("process", member.process.identity)
-        and ("queue" not in only or only["queue"] in member.process.queues)
-    ]
+    """Show all processes, or one, and what they run."""
+    fleet, identity = Fleet(view.access), view.params.get("process", "")
+    members = [one for one in fleet.members if identity in ("", one.process.identity)]
     running = sorted((work for member in members for work in member.running), key=lambda work: work.run_at)
-    start = view.number("start", 0)
+    start, first = view.number("start", 0), view.number("from", 0)
     cover = view.site.redaction
     return view.page(
         "busy.html",
         fleet=fleet,
-        members=members,
-        only=only,
-        running=len(running),
-        works=[(work, cover.entry(work.entry), rows.job_link(view, work.entry)) for work in running[start:][:PER_PAGE]],
+        members=members[first : first + PER_PAGE],
+        first=first,
+        totals=_totals(members),
+        runs=[
+            _Run(work, cover.entry(work.entry), rows.job_link(view, work.entry, "running"))
+            for work in running[start : start + PER_PAGE]
+        ],
         start=start,
+        running=len(running),
         per_page=PER_PAGE,
+        identity=identity,
         fits=rows.fits,
     )
 
 
 def tell(view: View) -> Response:
-    """Quiet or stop a process or all, which asks; or have them dump their threads."""
+    """Have one process, or all, do something; a stop asks."""
     kind, identity = view.field("action"), view.field("process")
-    if kind not in _TELL:
-        raise RefusedError(400, TEXTS.no_action, TEXTS.no_process_action_remedy)
-    found = [one for one in ProcessSet(view.access) if one.identity == identity or not (identity or one.embedded)]
-    if not found:
-        return view.go("/busy", TEXTS.process_gone)
-    if kind in _ASKED and not view.sure:
-        whom = TEXTS.at("one_process" if identity else "every_process", identity=identity, count=len(found))
-        label = TEXTS.quiet if kind == "quiet" else TEXTS.stop_process
-        details = [TEXTS[f"{kind}_note"]]
-        return view.ask(TEXTS.at(f"{kind}_ask", whom=whom), label, details=details, back=view.url("/busy"))
-    for process in found:
-        _TELL[kind](process)
-    view.note(f"{kind} processes", worker=identity or "all", count=len(found))
-    return view.go("/busy", TEXTS.at(f"{kind}_done", count=len(found)))
+    if kind not in _SIGNALS:
+        raise RefusedError(400, TEXTS.no_action, TEXTS.no_action_remedy)
+    there = [one for one in ProcessSet(view.access) if identity in ("", one.identity)]
+    told = there if identity else [one for one in there if not one.embedded]
+    if not told:
+        return view.go("/busy", TEXTS.no_process)
+    who = identity or TEXTS.at("all_processes", count=len(told))
+    if kind == "stop" and not view.sure:
+        return view.ask(TEXTS.at("stop_ask", who=who), TEXTS.stop, details=[TEXTS.stop_note], back=view.url("/busy"))
+    for process in told:
+        _SIGNALS[kind](process)
+    view.note(f"{kind} processes", process=identity or "all", count=len(told))
+    return view.go("/busy", TEXTS.at(f"{kind}_told", who=who))
 
 
 def cancel(view: View) -> Response:
     """Have a running job end; asks."""
-    jid, run = view.field("jid"), (view.field("process"), view.field("thread"))
-    work = next((one for one in WorkSet(view.access) if one.jid == jid and (one.process, one.thread) == run), None)
+    jid, where = view.field("jid"), (view.field("process"), view.field("thread"))
+    work = next((one for one in WorkSet(view.access) if one.jid == jid and (one.process, one.thread) == where), None)
     if work is None:
-        return view.go("/busy", TEXTS.run_over)
+        return view.go("/busy", TEXTS.at("runs_no_more", jid=jid))
     if not view.sure:
-        question = TEXTS.at("cancel_ask", jid=jid[:80])
-        return view.ask(question, TEXTS.cancel_job, details=[TEXTS.cancel_note], back=view.url("/busy"))
-    work.cancel()
-    view.note("cancel job", jid=jid, worker=work.process)
-    return view.go("/busy", TEXTS.at("cancel_done", jid=jid[:80]))
+        name = work.entry.display_name
+        return view.ask(
+            TEXTS.at("cancel_ask", name=name, jid=jid),
+            TEXTS.cancel_job,
+            details=[TEXTS.cancel_note],
+            back=view.url("/busy"),
+        )
+    try:
+        work.cancel()
+    except RedisJobsError as error:
+        return view.go("/busy", str(error))
+    view.note("cancel job", jid=jid, process=work.process)
+    return view.go("/busy", TEXTS.at("cancel_told", jid=jid))
+
+
+def _totals(members: list[Member]) -> dict[str, int]:
+    return {
+        "processes": len(members),
+        "concurrency": sum(one.process.concurrency for one in members),
+        "busy": sum(one.process.busy for one in members),
+        "ahead": sum(one.ahead for one in members),
+        "rss_bytes": sum(one.process.rss_kb for one in members) * 1024,
+    }
 
 
 LOOKS = (Path("/busy", show),)
