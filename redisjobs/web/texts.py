@@ -122,6 +122,8 @@ TEXTS = Texts(
         "stop_all": "Stop all",
         "dump_all": "Threads of all",
         "all_processes": "all {count:,} processes",
+        "quiet_ask": "Have {who} take no more jobs?",
+        "quiet_note": "What runs is finished. There is no way back but a restart.",
         "stop_ask": "Stop {who}?",
         "stop_note": "Running jobs get the process's timeout to end; then they go back to their queues.",
         "quiet_told": "{who} will take no more jobs from the next heartbeat on",
@@ -135,7 +137,8 @@ TEXTS = Texts(
         "nothing_runs": "Nothing runs at this moment.",
         "cancel_job": "Cancel job",
         "cancel_ask": "Cancel {name} {jid}?",
-        "cancel_note": "A job of Python's goes to the dead set, from where it can be retried; one of Ruby's ends as if done.",
+        "cancel_note": "A job of Python's goes to the dead set, from where it can be retried; one of Ruby's ends as if "
+        "done.",
         "cancel_told": "{jid} is asked to end",
         "runs_no_more": "{jid} does not run any more",
         "no_cancel": "Of Ruby's jobs only those that iterate can be cancelled, from their fifth second on.",
