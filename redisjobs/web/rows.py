@@ -65,7 +65,7 @@ def chosen(jobs: JobSet, marks: Iterable[str]) -> list[bytes]:
 
 
 def chosen_in_queue(queue: Queue, marks: Iterable[str]) -> list[bytes]:
-    """Return the bytes of the jobs that were chosen, the next to run first, if they stand near where they were shown."""
+    """Return the bytes of the jobs that were chosen, the next first, if they stand near where they were shown."""
     pairs = [(int(place), digest) for place, _, digest in (one.partition(":") for one in marks) if place.isdecimal()]
     wanted = {digest for _, digest in pairs}
     first = max(0, min((place for place, _ in pairs), default=0) - _BEFORE)
