@@ -69,7 +69,14 @@ def web(
     logs.setup()
     echo(f"http://{bind}{root_path}/ shows {connect.shown(opened.url)}; ctrl-c ends it")
     uvicorn.run(
-        served, host=host, port=port, root_path=root_path, log_level="warning", access_log=False, server_header=False
+        served,
+        host=host,
+        port=port,
+        root_path=root_path,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,  # streams go on for a minute
     )
 
 
