@@ -99,6 +99,7 @@ TEXTS = Texts(
         "no_stream": "there is no stream now",
         "no_stream_remedy": "Ask /live.json again and again.",
         "no_runs_yet": "The first figures come in a moment.",
+        "nameless": "(no name)",
         "as_table": "As a table",
         "time": "Time",
         "latencies": "Longest waits",

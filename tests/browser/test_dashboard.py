@@ -35,8 +35,8 @@ def painted(page: Page, colour: str) -> bool:
               const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
               const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
               for (let at = 0; at < data.length; at += 4) {
-                if (data[at + 3] > 200 && Math.abs(data[at] - r) + Math.abs(data[at + 1] - g) + Math.abs(data[at + 2] - b) < 12)
-                  return true;
+                const off = Math.abs(data[at] - r) + Math.abs(data[at + 1] - g) + Math.abs(data[at + 2] - b);
+                if (data[at + 3] > 200 && off < 12) return true;
               }
               return false;
             }""",
