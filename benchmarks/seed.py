@@ -81,6 +81,7 @@ PAGES = {
     "busy": "/busy",
     "retries": "/retries",
     "retries-search": "/retries?error=Deadlocked&q=c97",
+    "retries-errors": "/retries/errors",
     "scheduled": "/scheduled",
     "dead": "/dead",
     "dead-deep": "/dead?start=5000",
@@ -90,6 +91,7 @@ PAGES = {
     "metrics-72h": "/metrics?window=72h",
     "metrics-class": "/metrics/class?name=Reports::Daily&window=8h",
     "tasks": "/tasks",
+    "import": "/import",
 }
 """The web UI's pages over the crowd, by what reports and pictures call them."""
 

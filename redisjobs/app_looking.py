@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from redisjobs.app_config import AppConfig
 from redisjobs.jobs.registry import Registry
+from redisjobs.jobs.signature import Sensitive
 from redisjobs.lazy import LazyModule
 from redisjobs.store.keys import Keys
 from redisjobs.store.stores import BlockingStore
@@ -90,6 +91,7 @@ class LookingDoors:
         """The worker processes with what they run and hold, in one look."""
         return inspector.Fleet(self._access)
 
+    @property
     def metrics(self) -> inspector.Metrics:
         """How often, how long and how badly each class ran, Ruby's too; and the deploys."""
         return inspector.Metrics(self._access)
@@ -115,6 +117,11 @@ class LookingDoors:
         """What the workers run at this moment, Ruby's too; as of their last heartbeats."""
         return inspector.WorkSet(self._access)
 
+    def watch(self, *, queue: str = "", name: str = "") -> inspector.Watching:
+        """Follow starts and ends of jobs as they happen: all, or those of one queue or class."""
+        access = inspector.Access(self.store, self.keys, self.config.dead, self.config.wire)
+        return inspector.Watching(access, queue=queue, name=name)
+
     def find(self, query: queries.Query, **bounds: Any) -> searches.Everywhere:
         """Find the jobs that match, wherever they are: see `redisjobs.inspector.search.find`."""
         return searches.find(self._access, query, **bounds)
@@ -134,6 +141,7 @@ class LookingDoors:
 
     def web(self, **settings: Any) -> webs.Web:
         """Return the web UI as an ASGI app, to serve or to mount: see `redisjobs.web.Settings`; extra `web`."""
+        settings["sensitive"] = {**self._sensitive, **settings.get("sensitive", {})}
         settings["tabs"] = [*self.tabs, *settings.get("tabs", ())]
         return webs.Web(self._access, webs.Settings(**settings))
 
@@ -143,7 +151,11 @@ class LookingDoors:
         Raises:
             ConfigError: one of the patterns is no regular expression.
         """
-        return redact.Redaction(patterns, {job.name: job.sensitive for job in self.registry if job.opts.sensitive})
+        return redact.Redaction(patterns, self._sensitive)
+
+    @property
+    def _sensitive(self) -> dict[str, Sensitive]:
+        return {job.name: job.sensitive for job in self.registry if job.opts.sensitive}
 
     @cached_property
     def _access(self) -> inspector.Access:
