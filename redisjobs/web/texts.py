@@ -327,7 +327,7 @@ TEXTS = Texts(
         "by_p50": "p50",
         "by_p95": "p95",
         "by_p99": "p99",
-        "share": "Share of the time",
+        "share": "Total time compared",
         "failing": "Most failing",
         "slowest": "Slowest",
         "heaviest": "Most time in total",

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from redisjobs import RedisJobs, clock
+from redisjobs.errors import StoreUnavailableError
 from redisjobs.inspector import Access, Day
 from redisjobs.web import pulse as pulses
 from redisjobs.web.pages import dashboard
@@ -288,6 +289,25 @@ def test_rates_are_of_the_time_that_somebody_looked_at(
 
     assert pulse.beat().processed_s is None
     assert len(pulse.past) == 1
+
+
+def test_a_redis_that_is_away_is_waited_for_once_by_all(
+    access: Access, later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulse = Pulse(access)
+
+    def away(_: Access) -> None:
+        raise StoreUnavailableError("away")
+
+    with monkeypatch.context() as fault:
+        fault.setattr(pulses, "Stats", away)
+        with pytest.raises(StoreUnavailableError):
+            pulse.beat()
+
+    with pytest.raises(StoreUnavailableError, match="away"):
+        pulse.beat()
+    later(3)
+    assert pulse.beat().processed == 0
 
 
 def test_the_doctor_is_not_asked_more_often_than_it_is_worth(access: Access, later: Callable[[float], None]) -> None:
