@@ -135,7 +135,7 @@ TEXTS = Texts(
         "nothing_runs": "Nothing runs at this moment.",
         "cancel_job": "Cancel job",
         "cancel_ask": "Cancel {name} {jid}?",
-        "cancel_note": "One of Python's goes to the dead set, to be retried from there or not; one of Ruby's ends as if done.",
+        "cancel_note": "Python's go to the dead set, to be retried or not; Ruby's end as if they were done.",
         "cancel_told": "{jid} is asked to end",
         "runs_no_more": "{jid} does not run any more",
         "no_cancel": "Of Ruby's jobs only those that iterate can be cancelled, from their fifth second on.",
