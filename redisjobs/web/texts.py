@@ -83,7 +83,6 @@ TEXTS = Texts(
         "queue_empty": "No job waits in this queue.",
         "into": "In/s",
         "out_of": "Out/s",
-        "jobs_of": "Jobs of",
         "more_listeners": "and {count:,} more",
         "target": "To the queue",
         "move": "Move",
