@@ -33,14 +33,14 @@ def rows(view: View, entries: Iterable[SetEntry], place: str) -> list[Row]:
     return [Row(cover.entry(entry), mark(entry), job_link(view, entry, place)) for entry in entries]
 
 
-def queue_rows(view: View, entries: Iterable[JobEntry]) -> list[Row]:
+def queue_rows(view: View, entries: Iterable[JobEntry], queue: Queue) -> list[Row]:
     """Return the entries of a queue as they are listed."""
     cover: Redaction = view.site.redaction
     return [
         Row(
             cover.entry(entry),
             f"{entry.index or 0}:{_digest(entry.raw)}",
-            job_link(view, entry, f"queue:{entry.source}"),
+            job_link(view, entry, queue.place),
         )
         for entry in entries
     ]
