@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from redisjobs.app_config import AppConfig
 from redisjobs.jobs.registry import Registry
+from redisjobs.jobs.signature import Sensitive
 from redisjobs.lazy import LazyModule
 from redisjobs.store.keys import Keys
 from redisjobs.store.stores import BlockingStore
@@ -129,6 +130,7 @@ class LookingDoors:
 
     def web(self, **settings: Any) -> webs.Web:
         """Return the web UI as an ASGI app, to serve or to mount: see `redisjobs.web.Settings`; extra `web`."""
+        settings["sensitive"] = {**self._sensitive, **settings.get("sensitive", {})}
         return webs.Web(self._access, webs.Settings(**settings))
 
     def redaction(self, patterns: Iterable[str | re.Pattern[str]] = ()) -> redact.Redaction:
@@ -137,7 +139,11 @@ class LookingDoors:
         Raises:
             ConfigError: one of the patterns is no regular expression.
         """
-        return redact.Redaction(patterns, {job.name: job.sensitive for job in self.registry if job.opts.sensitive})
+        return redact.Redaction(patterns, self._sensitive)
+
+    @property
+    def _sensitive(self) -> dict[str, Sensitive]:
+        return {job.name: job.sensitive for job in self.registry if job.opts.sensitive}
 
     @cached_property
     def _access(self) -> inspector.Access:

@@ -44,6 +44,7 @@ slot of the key that stands in them, its namespace included. In a Redis Cluster 
 | `tallied:<identity>` | integer | the last of a process's sums that was added | tally | 10 min |
 | `tallied:twice\|<bucket>` | hash | what of a minute's sums stands under the keys of 7 and of 8 | tally | 8 h |
 | `lease-taken` | hash | queue -> jobs that our workers took of it and did not give back | tally | 30 d |
+| `web-tasks` | hash | bulk work of the web UI: how far it is, and `<id>:stop` | inspector | 1 h |
 """
 
 from __future__ import annotations
@@ -140,6 +141,10 @@ class Keys(Struct, frozen=True):
 
     def marks(self, day: str) -> str:
         return self._key(f"{day}-marks")
+
+    @property
+    def web_tasks(self) -> str:
+        return self._key("web-tasks")
 
     def runs(self, bucket: str) -> str:
         return self._key(f"j|{bucket}")

@@ -20,7 +20,7 @@ from redisjobs.version import __version__
 from redisjobs.web.texts import TEXTS
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_MOST = 20_000  # characters of one text in a page
+MOST = 20_000  # characters of one text in a page
 
 
 def environment(folders: Sequence[str] = ()) -> Environment:
@@ -40,7 +40,7 @@ def environment(folders: Sequence[str] = ()) -> Environment:
         "kept": kept,
         "lines": lines,
     }
-    made.globals |= {"t": TEXTS, "version": __version__}
+    made.globals |= {"t": TEXTS, "version": __version__, "most": MOST}
     return made
 
 
@@ -71,8 +71,11 @@ def size(value: float) -> str:
 
 
 def pretty(value: Any) -> str:
-    """Return a JSON value over several lines."""
-    return msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode()
+    """Return a JSON value over several lines; one that JSON cannot carry on one line, cut."""
+    try:
+        return msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode()
+    except (UnicodeError, RecursionError, OverflowError, ValueError, msgspec.MsgspecError):
+        return wording.brief(value, MOST)
 
 
 def kept(text: str) -> Markup:
@@ -82,11 +85,11 @@ def kept(text: str) -> Markup:
 
 def lines(text: str) -> Markup:
     """Return a text of several lines, to stand in a `pre`; what is very long is cut."""
-    shown = text if len(text) <= _MOST else f"{text[:_MOST]}…"
+    shown = text if len(text) <= MOST else f"{text[:MOST]}…"
     return Markup("\n").join(escape(wording.printable(line)) for line in shown.split("\n"))
 
 
 def _shown(value: Any) -> Any:
     if type(value) is not str:
         return value
-    return wording.printable(value if len(value) <= _MOST else f"{value[:_MOST]}…")
+    return wording.printable(value if len(value) <= MOST else f"{value[:MOST]}…")

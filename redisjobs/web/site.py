@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from redisjobs.errors import RedisJobsError, StoreUnavailableError
 from redisjobs.inspector import Access, Stats
+from redisjobs.inspector.redact import Redaction
 from redisjobs.web import api, forms, pages, render
 from redisjobs.web.guard import CSRF_FIELD, Guard
 from redisjobs.web.mounting import Below, WsgiBelow, as_wsgi
@@ -38,6 +39,7 @@ class Site:
         self.access = access
         self.settings = settings
         self.live = settings.live
+        self.redaction = Redaction(settings.redact, settings.sensitive)
         self.environment = render.environment([tab.templates for tab in settings.tabs])
 
     def render(self, view: View, template: str, **given: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from redisjobs import RedisJobs
+from tests.web.browser import Browser
 from tests.web.client import Client
 
 
@@ -29,3 +30,19 @@ def serve() -> Iterator[Callable[..., Client]]:
 def client(app: RedisJobs, serve: Callable[..., Client]) -> Client:
     """The web UI of an app, as this machine's user has it."""
     return serve(app.web())
+
+
+@pytest.fixture
+def browse(app: RedisJobs, serve: Callable[..., Client]) -> Callable[..., Browser]:
+    """A function that opens the pages with some settings."""
+
+    def opened(**settings: Any) -> Browser:
+        return Browser(serve(app.web(**settings)))
+
+    return opened
+
+
+@pytest.fixture
+def web(client: Client) -> Browser:
+    """Somebody who looks at the pages of an app."""
+    return Browser(client)

@@ -1,27 +1,153 @@
-"""The retry, scheduled and dead sets: look, filter, and act on what was chosen or on all that match."""
+"""The retry, scheduled and dead sets: look, filter, group by error, and act on what was chosen or on all that match."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
+from msgspec import Struct
 from starlette.responses import Response
 
-from redisjobs.inspector import DeadSet, JobSet, RetrySet, ScheduledSet
+from redisjobs.errors import QueryError, RedisJobsError
+from redisjobs.inspector import DeadSet, JobSet, RetrySet, ScheduledSet, SetEntry, bulk, errors
+from redisjobs.inspector.query import Query
+from redisjobs.inspector.search import Found, search
+from redisjobs.web import rows
+from redisjobs.web.moments import moment, shift_s
 from redisjobs.web.pages.path import Path
-from redisjobs.web.view import View
+from redisjobs.web.problems import RefusedError
+from redisjobs.web.tasks import Tasks
+from redisjobs.web.texts import TEXTS
+from redisjobs.web.view import View, chosen
 
 PER_PAGE = 50
 SETS: dict[str, type[JobSet]] = {"retries": RetrySet, "scheduled": ScheduledSet, "dead": DeadSet}
 
+_FIELDS = ("class", "jid", "queue", "error", "args", "tag", "since", "until")
+_MORE = ("q", "error_class", "message", "where")  # have a field in the form once they are asked for
+_AT_ONCE = 500
+_LOOK_S = 0.2
+_GROUP_S = 0.5
+_BLANK = re.compile(r"<(?:uuid|text|hex|n)>|\[hidden\]")
+
+
+class _Group(Struct, frozen=True):
+    """A group of errors as it is shown: what asks for it, and the address of its sample."""
+
+    told: errors.ErrorGroup
+    message: str
+    terms: dict[str, str]
+    sample: str
+
 
 def _show(name: str) -> Callable[[View], Response]:
     def show(view: View) -> Response:
-        found = SETS[name](view.access)
+        jobs = SETS[name](view.access)
         start = view.number("start", 0)
-        return view.page("set.html", name=name, jobs=found, start=start, entries=found.page(start, PER_PAGE))
+        terms, problem, found = chosen(view.params, (*_FIELDS, *_MORE)), "", Found[SetEntry]([], "", 0, 0)
+        try:
+            query = Query.of(terms)
+            if query:
+                found = search(jobs, query, limit=PER_PAGE, budget_s=_LOOK_S, cursor=view.params.get("after", ""))
+            else:
+                found = Found(jobs.page(start, PER_PAGE), "", start, jobs.size)
+        except QueryError as error:
+            problem = str(error)
+        return view.page(
+            "set.html",
+            name=name,
+            rows=rows.rows(view, found.entries, rows.PLACES[name]),
+            found=found,
+            start=start,
+            per_page=PER_PAGE,
+            terms=terms,
+            fields=[*_FIELDS, *(more for more in _MORE if more in terms)],
+            problem=problem,
+            fits=rows.fits,
+        )
 
     return show
 
 
-LOOKS = tuple(Path(f"/{name}", _show(name)) for name in SETS)
-ACTS: tuple[Path, ...] = ()
+def _errors(name: str) -> Callable[[View], Response]:
+    def show(view: View) -> Response:
+        query = _query(view)
+        found = errors.group([SETS[name](view.access)], query, budget_s=_GROUP_S)
+        groups = [_group(view, one, query, name) for one in found.groups[:200]]
+        return view.page("errors.html", name=name, found=found, groups=groups, terms=query.terms())
+
+    return show
+
+
+def _act(name: str) -> Callable[[View], Response]:
+    def act(view: View) -> Response:
+        jobs, query = SETS[name](view.access), _query(view)
+        back = view.url(f"/{name}", **query.terms())
+        selection = None if view.field("scope") == "all" else rows.chosen(jobs, view.listed("job"))
+        if selection is None:
+            counted = bulk.count(jobs, query, budget_s=_LOOK_S)
+        else:
+            query, counted = Query(), bulk.Counted(len(selection), len(selection), len(selection))
+        if not counted.count and not counted.partial:
+            return view.go(f"/{name}", TEXTS.none_chosen, **_query(view).terms())
+        kind = view.field("action")
+        work = bulk.Bulk(jobs, query, _action(view, kind), selection=selection)
+        said = TEXTS.at("at_least" if counted.partial else "exactly", count=counted.count)
+        title = TEXTS.at(f"{kind}_title", count=said, place=getattr(TEXTS, name))
+        if not view.sure:
+            details = [_told(query)] if query else []
+            return view.ask(f"{title}?", getattr(TEXTS, kind), details=[*details, TEXTS.at(f"{kind}_note")], back=back)
+        view.note(f"{kind} in {name}", count=counted.count, partial=counted.partial, filter=_told(query))
+        if counted.partial or counted.count > _AT_ONCE:
+            task = Tasks(view.access).begin(work, title=title, who=view.user.name, back=back)
+            return view.go(f"/tasks/{task.id}")
+        *_, progress = work
+        return view.go(f"/{name}", done(work, progress), **_query(view).terms())
+
+    return act
+
+
+def done(work: bulk.Bulk, progress: bulk.Progress) -> str:
+    """Say what bulk work did."""
+    said = TEXTS.at("bulk_done", count=progress.done, done=work.action.done)
+    if not progress.left:
+        return said
+    return TEXTS.at("bulk_left", said=said, left=progress.left, reason="; ".join(dict(work.reasons[:3]).values()))
+
+
+def _action(view: View, kind: str) -> bulk.Action:
+    if kind == "retry":
+        return bulk.Retry(view.field("queue") or None)
+    if kind == "kill":
+        return bulk.Kill()
+    if kind == "delete":
+        return bulk.Delete()
+    if kind == "reschedule":
+        when = view.field("when")
+        return bulk.Reschedule(by_s=shift_s(when)) if view.field("how") == "by" else bulk.Reschedule(at=moment(when))
+    raise RefusedError(400, TEXTS.no_action, TEXTS.no_action_remedy)
+
+
+def _query(view: View) -> Query:
+    try:
+        return Query.of(chosen(view.params, (*_FIELDS, *_MORE)))
+    except RedisJobsError as error:
+        raise RefusedError(400, TEXTS.no_query, str(error)) from None
+
+
+def _told(query: Query) -> str:
+    return TEXTS.at("with_filter", terms=", ".join(f"{name} {value}" for name, value in query.terms().items()))
+
+
+def _group(view: View, one: errors.ErrorGroup, query: Query, name: str) -> _Group:
+    cover = view.site.redaction
+    message = cover.text(one.message)
+    terms: dict[str, str] = {}
+    if one.error_class not in (errors.MALFORMED, errors.NO_ERROR) and rows.fits(one.error_class):
+        text = max(_BLANK.split(message), key=len).strip()[:80]
+        terms = {**query.terms(), "error_class": one.error_class, **({"message": text} if rows.fits(text) else {})}
+    return _Group(one, message, terms, rows.job_link(view, one.sample, rows.PLACES[name]))
+
+
+LOOKS = (*(Path(f"/{name}", _show(name)) for name in SETS), *(Path(f"/{name}/errors", _errors(name)) for name in SETS))
+ACTS = tuple(Path(f"/{name}/act", _act(name)) for name in SETS)

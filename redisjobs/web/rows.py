@@ -1,0 +1,82 @@
+"""Entries of a set as the pages list them, link to them, and know which ones were chosen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from redisjobs.inspector import JobEntry, JobSet, SetEntry
+from redisjobs.inspector.redact import Redaction
+from redisjobs.web.view import View
+
+_LONGEST = 200  # characters of a name in a link
+_EQUAL = 10_000  # entries of one score that are looked at for a chosen one
+_STEP = 1_000
+PLACES = {"retries": "retry", "scheduled": "schedule", "dead": "dead"}
+
+
+class Row(Struct, frozen=True):
+    """One entry: `shown` is what may be seen of it, `mark` what a form sends for it, `link` its page, if it has one."""
+
+    shown: SetEntry
+    mark: str
+    link: str
+
+
+def rows(view: View, entries: Iterable[SetEntry], place: str) -> list[Row]:
+    """Return the entries of one of the three sets as they are listed."""
+    cover: Redaction = view.site.redaction
+    return [Row(cover.entry(entry), mark(entry), job_link(view, entry, place)) for entry in entries]
+
+
+def mark(entry: SetEntry) -> str:
+    """Return what stands for an entry in a form: its score and a digest of its bytes, short whatever is in them."""
+    return f"{entry.score!r}:{_digest(entry.raw)}"
+
+
+def chosen(jobs: JobSet, marks: Iterable[str]) -> list[bytes]:
+    """Return the bytes of the entries that were chosen, as far as they are there with the score that was shown."""
+    wanted: defaultdict[float, set[str]] = defaultdict(set)
+    for one in marks:
+        score, _, digest = one.partition(":")
+        try:
+            wanted[float(score)].add(digest)
+        except ValueError:
+            continue
+    return [raw for score, digests in wanted.items() for raw in _with_score(jobs, score, digests)]
+
+
+def job_link(view: View, entry: JobEntry, place: str = "") -> str:
+    """Return the address of a job's page; empty if its id is none that an address can have."""
+    at = f"{place}:{entry.score!r}" if isinstance(entry, SetEntry) else place
+    return view.url(f"/jobs/{entry.id}", at=at) if fits(entry.id) else ""
+
+
+def fits(name: str) -> bool:
+    """Tell whether a name of anybody's can stand in an address."""
+    if not name or len(name) > _LONGEST:
+        return False
+    try:
+        name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _with_score(jobs: JobSet, score: float, digests: set[str]) -> Iterable[bytes]:
+    for offset in range(0, _EQUAL, _STEP):
+        some = jobs.between(score, score, offset=offset, limit=_STEP)
+        for entry in some:
+            digest = _digest(entry.raw)
+            if digest in digests:
+                digests.discard(digest)
+                yield entry.raw
+        if not digests or len(some) < _STEP:
+            return
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:20]
