@@ -44,7 +44,7 @@ def test_each_operation_has_a_name_of_its_own_and_tells_what_it_takes_and_gives(
     assert len({one["operationId"] for one in operations}) == len(operations)
     for one in operations:
         assert one["summary"] and "default" in one["responses"]
-        names = [parameter["name"] for parameter in one.get("parameters", ())]
+        names = [(parameter["name"], parameter["in"]) for parameter in one.get("parameters", ())]
         assert len(names) == len(set(names))
 
 
