@@ -80,12 +80,14 @@ PAGES = {
     "busy": "/busy",
     "retries": "/retries",
     "retries-search": "/retries?error=Deadlocked&q=c97",
+    "retries-errors": "/retries/errors",
     "scheduled": "/scheduled",
     "dead": "/dead",
     "dead-deep": "/dead?start=5000",
     "job": f"/jobs/1{0:023x}",
     "metrics": "/metrics",
     "tasks": "/tasks",
+    "import": "/import",
 }
 """The web UI's pages over the crowd, by what reports and pictures call them."""
 

@@ -91,6 +91,7 @@ class LookingDoors:
         """The worker processes with what they run and hold, in one look."""
         return inspector.Fleet(self._access)
 
+    @property
     def metrics(self) -> inspector.Metrics:
         """How often, how long and how badly each class ran, Ruby's too; and the deploys."""
         return inspector.Metrics(self._access)
@@ -116,6 +117,11 @@ class LookingDoors:
         """What the workers run at this moment, Ruby's too; as of their last heartbeats."""
         return inspector.WorkSet(self._access)
 
+    def watch(self, *, queue: str = "", name: str = "") -> inspector.Watching:
+        """Follow starts and ends of jobs as they happen: all, or those of one queue or class."""
+        access = inspector.Access(self.store, self.keys, self.config.dead, self.config.wire)
+        return inspector.Watching(access, queue=queue, name=name)
+
     def find(self, query: queries.Query, **bounds: Any) -> searches.Everywhere:
         """Find the jobs that match, wherever they are: see `redisjobs.inspector.search.find`."""
         return searches.find(self._access, query, **bounds)
@@ -128,9 +134,15 @@ class LookingDoors:
         """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
         return doctors.examine(self._access)
 
+    @cached_property
+    def tabs(self) -> list[webs.Tab]:
+        """The pages that plug-ins add to the web UI: append one."""
+        return []
+
     def web(self, **settings: Any) -> webs.Web:
         """Return the web UI as an ASGI app, to serve or to mount: see `redisjobs.web.Settings`; extra `web`."""
         settings["sensitive"] = {**self._sensitive, **settings.get("sensitive", {})}
+        settings["tabs"] = [*self.tabs, *settings.get("tabs", ())]
         return webs.Web(self._access, webs.Settings(**settings))
 
     def redaction(self, patterns: Iterable[str | re.Pattern[str]] = ()) -> redact.Redaction:

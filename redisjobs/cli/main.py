@@ -27,6 +27,8 @@ COMMANDS = {
     "queues": ("redisjobs.cli.queues:queues", "Show all queues."),
     "queue": ("redisjobs.cli.queue:queue", "Look into one queue, or pause, resume or clear it."),
     "processes": ("redisjobs.cli.processes:processes", "Show the workers and what they run."),
+    "top": ("redisjobs.cli.top:top", "Watch queues, workers and failed jobs live, and act on them."),
+    "watch": ("redisjobs.cli.watch:watch", "Follow starts and ends of jobs as they happen."),
     "retries": ("redisjobs.cli.sets:retries", "Failed jobs that wait for their next run."),
     "scheduled": ("redisjobs.cli.sets:scheduled", "Jobs that wait for their moment."),
     "dead": ("redisjobs.cli.sets:dead", "Jobs that were given up, and bytes that never were a job."),

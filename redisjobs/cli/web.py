@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,10 +68,15 @@ def web(
     except ModuleNotFoundError as error:
         raise RedisJobsError(f"{error.name} is not installed: pip install 'redisjobs[web]'") from None
     logs.setup()
-    echo(f"http://{bind}{root_path}/ shows {connect.shown(opened.url)}; ctrl-c ends it")
-    uvicorn.run(
-        served, host=host, port=port, root_path=root_path, log_level="warning", access_log=False, server_header=False
-    )
+    with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        port = listener.getsockname()[1]
+        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        echo(f"http://{shown}{root_path}/ shows {connect.shown(opened.url)}; ctrl-c ends it")
+        settings = uvicorn.Config(
+            served, root_path=root_path, log_level="warning", access_log=False, server_header=False,
+            timeout_graceful_shutdown=3,
+        )  # fmt: skip
+        uvicorn.Server(settings).run(sockets=[listener])
 
 
 def _address(bind: str) -> tuple[str, int]:

@@ -14,6 +14,7 @@ from redisjobs.inspector.queues import Queue, QueueSummary, all_queues, summarie
 from redisjobs.inspector.resque import FailedEntry, FailedList, Recurring, Resque, ResqueWorker
 from redisjobs.inspector.sets import DeadSet, JobSet, RetrySet, ScheduledSet
 from redisjobs.inspector.stats import Day, Stats
+from redisjobs.inspector.watching import Watching
 from redisjobs.inspector.work import Work, WorkSet
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "SetEntry",
     "Stats",
     "Step",
+    "Watching",
     "Work",
     "WorkSet",
     "all_queues",

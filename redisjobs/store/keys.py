@@ -40,11 +40,12 @@ slot of the key that stands in them, its namespace included. In a Redis Cluster 
 | `lease-queues` | set | names of queues that our workers ever listened to | beat | - |
 | `lease-recovered:{queue:<name>}:<digest>` | integer | its recoveries while it ran | recover | 72 h |
 | `pushed:{<target>}:<producer>` | integer | the last push of a producer that was stored | push, schedule | 10 min |
+| `watched` | stream | starts and ends of jobs, while somebody watches | keep, tell | 30 s |
 | `<identity>-cancels` | list | `["thread","jid"]` of runs to be ended | cancel | 60 s |
 | `tallied:<identity>` | integer | the last of a process's sums that was added | tally | 10 min |
+| `web-tasks` | hash | bulk work of the web UI: how far it is, and `<id>:stop` | inspector | 1 h |
 | `tallied:twice\|<bucket>` | hash | what of a minute's sums stands under the keys of 7 and of 8 | tally | 8 h |
 | `lease-taken` | hash | queue -> jobs that our workers took of it and did not give back | tally | 30 d |
-| `web-tasks` | hash | bulk work of the web UI: how far it is, and `<id>:stop` | inspector | 1 h |
 """
 
 from __future__ import annotations
@@ -105,6 +106,10 @@ class Keys(Struct, frozen=True):
         return self._key("lease-queues")
 
     @property
+    def watched(self) -> str:
+        return self._key("watched")
+
+    @property
     def lease_taken(self) -> str:
         return self._key("lease-taken")
 
@@ -136,15 +141,15 @@ class Keys(Struct, frozen=True):
     def tallied(self, identity: str) -> str:
         return self._key(f"tallied:{identity}")
 
+    @property
+    def web_tasks(self) -> str:
+        return self._key("web-tasks")
+
     def tallied_twice(self, bucket: str) -> str:
         return self._key(f"tallied:twice|{bucket}")
 
     def marks(self, day: str) -> str:
         return self._key(f"{day}-marks")
-
-    @property
-    def web_tasks(self) -> str:
-        return self._key("web-tasks")
 
     def runs(self, bucket: str) -> str:
         return self._key(f"j|{bucket}")
@@ -197,6 +202,8 @@ class Keys(Struct, frozen=True):
             return "set"
         if key in (self.schedule, self.retry, self.dead, self.exq_heartbeats):
             return "zset"
+        if key == self.watched:
+            return "stream"
         if key.startswith(self.stat("")):
             return "string"
         lists = (self.queue(""), self.verk_inprogress("", "").removesuffix(":"))

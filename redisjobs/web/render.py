@@ -39,6 +39,7 @@ def environment(folders: Sequence[str] = ()) -> Environment:
         "json": pretty,
         "kept": kept,
         "lines": lines,
+        "took": took,
     }
     made.globals |= {"t": TEXTS, "version": __version__, "most": MOST}
     return made
@@ -59,6 +60,15 @@ def ago(at: float | None) -> Markup:
 def count(value: float) -> str:
     """Return a number with its thousands apart."""
     return f"{value:,}"
+
+
+def took(seconds: float | None) -> str:
+    """Return how long a run took, as exact as it is worth; `-` if that is not known."""
+    if seconds is None:
+        return "-"
+    if seconds < 1:
+        return f"{seconds * 1000:,.{0 if seconds >= 0.01 or seconds == 0 else 1}f} ms"
+    return f"{seconds:.2f} s" if seconds < 10 else wording.duration(seconds)
 
 
 def size(value: float) -> str:

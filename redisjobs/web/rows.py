@@ -56,8 +56,8 @@ def job_link(view: View, entry: JobEntry, place: str = "") -> str:
 
 
 def fits(name: str) -> bool:
-    """Tell whether a name of anybody's can stand in an address."""
-    if not name or len(name) > _LONGEST:
+    """Tell whether a link can have a name of anybody's, as its address and as its text."""
+    if not name.strip() or "\n" in name or len(name) > _LONGEST:
         return False
     try:
         name.encode("utf-8", "surrogateescape")

@@ -23,6 +23,7 @@ from redisjobs.web import api, forms, pages, render
 from redisjobs.web.guard import CSRF_FIELD, Guard
 from redisjobs.web.mounting import Below, WsgiBelow, as_wsgi
 from redisjobs.web.problems import RefusedError, for_program, path_of, problem
+from redisjobs.web.pulse import Alerts, Pulse
 from redisjobs.web.settings import Settings
 from redisjobs.web.tabs import Tab
 from redisjobs.web.texts import TEXTS
@@ -40,6 +41,8 @@ class Site:
         self.settings = settings
         self.live = settings.live
         self.redaction = Redaction(settings.redact, settings.sensitive)
+        self.pulse = Pulse(access)
+        self.alerts = Alerts(access)
         self.environment = render.environment([tab.templates for tab in settings.tabs])
 
     def render(self, view: View, template: str, **given: Any) -> str:

@@ -44,6 +44,11 @@ class Task(Struct, frozen=True, kw_only=True):
         return not (self.progress.finished or self.stopped or self.problem)
 
     @property
+    def way_back(self) -> str:
+        """The address of the page it was begun on; of ours only, whoever wrote here."""
+        return self.back if self.back.startswith("/") and not self.back.startswith(("//", "/\\")) else "/"
+
+    @property
     def silent(self) -> bool:
         """Whether it should go on and has not told so for a while: its process ended, or is stuck."""
         return self.runs and clock.now() - self.told_at > _SILENT_S

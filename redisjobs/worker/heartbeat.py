@@ -14,12 +14,13 @@ import msgspec
 
 from redisjobs import clock
 from redisjobs.config import WorkerConfig, host_name
+from redisjobs.errors import StoreError, StoreUnavailableError
 from redisjobs.lazy import LazyModule
 from redisjobs.store.dialect import Beat, dialect
 from redisjobs.store.keys import Keys
 from redisjobs.store.op import Steps, Together
 from redisjobs.store.ops import processes as ops
-from redisjobs.store.ops import server
+from redisjobs.store.ops import server, watching
 from redisjobs.version import __version__
 from redisjobs.wire import payload
 from redisjobs.worker.work import Running
@@ -49,6 +50,10 @@ class Living(Protocol):
         """Somebody left a signal in Redis."""
         ...
 
+    def watched(self, by_somebody: bool) -> None:
+        """Somebody watches starts and ends of jobs, or nobody does."""
+        ...
+
     def cancel(self, tid: str, jid: str) -> None:
         """Somebody wants a run to end."""
         ...
@@ -76,8 +81,9 @@ class Heartbeat:
     def once(self) -> Steps[float]:
         """Beat; return the seconds until the next."""
         sent = clock.monotonic()
-        yield from server.ping()
+        watched = yield from self._ping()
         self._rtt_us = int((clock.monotonic() - sent) * 1e6)
+        self._worker.watched(watched)
         yield from self._listen()
         running = self._worker.running()
         info = self._info
@@ -103,6 +109,16 @@ class Heartbeat:
         yield from self._dialect.beat(self._worker.identity, beat)
         self._worker.beaten()
         return self._settings.heartbeat_s
+
+    def _ping(self) -> Steps[bool]:
+        """Wait for an answer; return whether somebody watches, as far as our rights let us know."""
+        try:
+            replies = yield from Together((server.ping(), watching.is_watched(self._keys)))
+        except StoreUnavailableError:
+            raise
+        except StoreError:
+            return False
+        return bool(replies[1])
 
     def _listen(self) -> Steps[None]:
         """Hear what was left for us in Redis; before the beat, so that what goes wrong there does not lose it."""

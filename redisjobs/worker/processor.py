@@ -32,6 +32,7 @@ from redisjobs.worker.attempts import chain_of
 from redisjobs.worker.endings import endings
 from redisjobs.worker.unique import unlocking
 from redisjobs.worker.watchdog import Watchdog
+from redisjobs.worker.watched import Notes
 from redisjobs.worker.wiring import Wiring
 from redisjobs.worker.work import COROUTINE, PROCESS, THREAD, Work
 
@@ -57,6 +58,8 @@ class Processor:
     ) -> None:
         self.state: Any = None
         self.interrupting = False
+        self.watched: Notes | None = None
+        """Where starts and ends are noted, while somebody watches."""
         self._registry = wiring.registry
         self._chain = chain_of(wiring)
         self._decode = dialect(wiring.keys).decode
@@ -85,17 +88,37 @@ class Processor:
 
     def run(self, work: Work) -> Settlement:
         """Run a job in this thread. Never raises, whatever job and payload are like."""
+        if self.watched is not None:
+            self.starts(work)
         try:
-            return self._unlocking(self._run(work))
+            settlement = self._unlocking(self._run(work))
         except Exception as error:
-            return self._stumbled(work.lease, error)
+            settlement = self._stumbled(work.lease, error)
+        if self.watched is not None:
+            self.ends(work, settlement)
+        return settlement
 
     async def arun(self, work: Work) -> Settlement:
         """See `run`: an async job, on the event loop."""
+        if self.watched is not None:
+            self.starts(work)
         try:
-            return self._unlocking(await self._arun(work))
+            settlement = self._unlocking(await self._arun(work))
         except Exception as error:
-            return self._stumbled(work.lease, error)
+            settlement = self._stumbled(work.lease, error)
+        if self.watched is not None:
+            self.ends(work, settlement)
+        return settlement
+
+    def starts(self, work: Work) -> None:
+        """Note that a job starts, in its thread or task, if somebody watches."""
+        if (notes := self.watched) is not None:  # it may end at any moment
+            notes.started(work)
+
+    def ends(self, work: Work, settlement: Settlement) -> None:
+        """Note where a job goes, in its thread or task, if somebody watches."""
+        if (notes := self.watched) is not None:
+            notes.ended(work, settlement)
 
     def failed(self, work: Work, error: BaseException) -> Settlement:
         """Return where a job goes whose run was ended from outside. Never raises."""

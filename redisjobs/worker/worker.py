@@ -49,6 +49,7 @@ from redisjobs.worker.reaper import Reaper
 from redisjobs.worker.resque import poller, watches
 from redisjobs.worker.signals import STOPPING, Signals, thread_dump
 from redisjobs.worker.watchdog import Watchdog
+from redisjobs.worker.watched import Watched
 from redisjobs.worker.wiring import Wiring
 from redisjobs.worker.work import Running
 
@@ -93,6 +94,7 @@ class Worker:
         self._watches = watches(wiring, self._capsules)
         self._fetchers: list[Fetcher] = []
         self._executors: list[Executor] = []
+        self._watched = Watched(self.identity, wiring.keys, self._store, self._processor)
         self._metrics = Metrics(self.identity, wiring.keys, wiring.policy.wire)
         abilities = partial(abilities_of, wiring.registry, wiring.policy.wire, settings.heartbeat_ttl_s)
         self._heartbeat = Heartbeat(self, wiring.keys, settings, embedded=embedded, abilities=abilities)
@@ -220,6 +222,10 @@ class Worker:
         """Take note that Redis took a heartbeat; for `Heartbeat`."""
         self._lifecycle.emit("heartbeat", self)
 
+    def watched(self, by_somebody: bool) -> None:
+        """Take whether somebody watches starts and ends of jobs; for `Heartbeat`."""
+        self._watched.heard(by_somebody)
+
     def loops(self) -> list[Fetcher]:
         """The loops that must turn, for `Guard`."""
         if self._phase not in ("running", "quiet"):
@@ -328,6 +334,7 @@ class Worker:
         self._lifecycle.close()
         self._watchdog.stop()
         self._loop.stop(self._close_async)
+        self._watched.stop(_SERVER_WAIT_S)
         self._store.close()
 
     async def _close_async(self) -> None:

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.quick
 REQUESTS = {"redisjobs.store.op": ("Op", "command"), "redisjobs.store.scripts": ("script",)}
 """What builds a request, or finds a script, from names."""
 
-TYPES = {"set", "list", "zset", "integer", "string", "hash"}
+TYPES = {"set", "list", "zset", "integer", "string", "hash", "stream"}
 PEOPLE = "inspector"  # in the table: written when somebody asks for it
 
 

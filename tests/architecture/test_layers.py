@@ -10,7 +10,8 @@ pytestmark = pytest.mark.quick
 
 TABLE: dict[str, tuple[str, ...]] = {
     # place        may import, with all that these may import
-    "cli": (PACKAGE, "inspector", "worker", "plugins", "sidekiq_yml"),
+    "cli": (PACKAGE, "inspector", "worker", "plugins", "sidekiq_yml", "tui"),
+    "tui": (PACKAGE, "inspector"),  # `redisjobs top`
     "contrib": (PACKAGE,),
     "testing": (PACKAGE, "clock"),
     PACKAGE: ("app",),  # __init__.py: the public names

@@ -127,9 +127,12 @@ def test_the_rights_that_the_docs_give_suffice(server: Any) -> None:
     producer.push("Good", [2], queue="files", delay_s=0.1)
     producer.push("Bad", queue="files")
     producer.push("Flaky", queue="files")
+    watch = app.watch()
+    watch.look(0.01)
     with app.worker(queues=["*"], concurrency=2, max_poll_s=0.1) as worker:
         eventually(lambda: sorted(ran) == [1, 2], 30)
         assert worker.drain()
+        assert eventually(lambda: watch.look(0.1), 30)
         assert len(app.resque.workers) == 2
     assert app.resque.failed.requeue_all() == 1
     assert app.stats.scheduled == 1

@@ -23,7 +23,7 @@ PASSWORD = "secret"
 _DEADLINE_S = 60
 _LINE = re.compile(r"<!-- acl: (\w+) -->\n```\n(.*?)```", re.DOTALL)
 SELDOM = {"client|setname", "client|list", "select", "type"}
-"""What the lines allow and these tests do not use: another database, names of connections, keys of a wrong type."""
+"""What the lines allow and these tests do not always use: another database, names of connections, kinds of keys."""
 
 
 def rights(role: str, namespace: str = "") -> list[str]:
@@ -292,7 +292,12 @@ def live(app: RedisJobs) -> None:
     def killed() -> None:
         raise Kill("as told")
 
-    with app.worker(queues=["in-here"], concurrency=2, max_poll_s=0.05) as worker:
+    watch = app.watch()
+    watch.look(0.01)
+    with app.worker(queues=["in-here"], concurrency=2, max_poll_s=0.05, heartbeat_ttl_s=2) as worker:
+        eventually(lambda: good.enqueue("seen") and watch.look(0.1), _DEADLINE_S, "nobody told who watches")
+        assert worker.drain(_DEADLINE_S)
+        ran.clear()
         good.enqueue("now")
         good.enqueue_in(0.1, "later")
         bad.enqueue()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -11,6 +13,7 @@ import pytest
 from redisjobs import RedisJobs
 from redisjobs.wire import backtrace
 from tests.support.builders import JID, a_payload
+from tests.support.eventually import eventually
 from tests.support.real_redis import RealRedis
 from tests.web.browser import Browser, notice
 from tests.web.client import Client
@@ -197,3 +200,19 @@ def test_what_jobs_of_the_app_declare_sensitive_is_hidden(app: RedisJobs, serve:
     page = Browser(serve(app.web())).get(f"/jobs/{JID}").text
 
     assert "4111" not in page and "[hidden]" in page
+
+
+def test_a_running_job_tells_which_process_runs_it(app: RedisJobs, web: Browser) -> None:
+    ends = threading.Event()
+
+    @app.job(name="Slow", queue="low")
+    def slow() -> None:
+        ends.wait(60)
+
+    with app.worker(queues=["low"]):
+        jid = slow.enqueue()
+        eventually(lambda: ">running<" in web.get(f"/jobs/{jid}").text, timeout_s=60)
+        page = web.get(f"/jobs/{jid}").text
+        ends.set()
+
+    assert socket.gethostname() in page and "started" in page

@@ -8,9 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
+from redisjobs import RedisJobs
 from tests.support.builders import a_payload
 from tests.support.real_redis import RealRedis
 from tests.web.browser import Browser, notice
+from tests.web.client import Client
 
 HOSTILE = "<script>alert(1)</script>\u202e\x00\x1b[31m</td></table>"
 
@@ -74,6 +76,24 @@ def test_a_filter_in_the_url_leaves_what_matches(
     page = web.get("/retries", **terms).text
 
     assert re.findall(r'href="/jobs/(\w)\?', page) == found
+
+
+def test_more_matches_than_a_page_holds_are_on_the_next(web: Browser, redis: RealRedis) -> None:
+    redis.seed({"retry": {a_failed(f"j{number:03}", tags=["eu"]): number for number in range(70)}})
+
+    first = web.get("/retries", tag="eu").text
+    after = re.search(r'href="(/retries\?[^"]*after=[^"]*)" rel="next"', first)
+
+    assert after
+    second = web.get(after[1].replace("&amp;", "&")).text
+    listed = [re.findall(r'href="/jobs/(j\d+)\?', page) for page in (first, second)]
+    assert [len(page) for page in listed] == [50, 20] and len({*listed[0], *listed[1]}) == 70
+
+
+def test_a_page_without_a_filter_leads_to_the_next(web: Browser, redis: RealRedis) -> None:
+    redis.seed({"dead": {a_failed(f"j{number:03}"): number for number in range(70)}})
+
+    assert re.findall(r'href="/jobs/(j\d+)\?', web.get("/dead?start=50").text)[0] == "j019"
 
 
 def test_a_filter_that_cannot_be_read_is_told_beside_its_form(web: Browser) -> None:
@@ -202,14 +222,14 @@ def test_who_may_only_look_sees_no_buttons_and_gets_no_export(browse: Callable[.
 
 
 def test_hidden_arguments_are_in_no_page(browse: Callable[..., Browser], redis: RealRedis) -> None:
-    raw = a_failed("a", args=[{"password": "hunter2"}, "4711-4711"], error_message="bad hunter2, 4711-4711")
+    raw = a_failed("a", args=[{"password": "swordfish"}, "4711-4711"], error_message="bad swordfish, 4711-4711")
     redis.seed({"retry": {raw: 500}})
     web = browse(redact=[r"\d{4}-\d{4}"])
 
-    for path in ("/retries", "/retries/errors", "/jobs/a", "/retries?args=hunter2"):
+    for path in ("/retries", "/retries/errors", "/jobs/a", "/retries?args=swordfish"):
         page = web.get(path).text
         assert "4711-4711" not in page, path
-        assert "hunter2" not in page.replace('value="hunter2"', "").replace("args=hunter2", ""), path
+        assert "swordfish" not in page.replace('value="swordfish"', "").replace("args=swordfish", ""), path
 
 
 @pytest.mark.parametrize("path", ["/retries", "/retries/errors", "/dead", "/scheduled", "/retries?q=alert"])
@@ -227,3 +247,35 @@ def test_no_field_of_a_job_breaks_a_page(web: Browser, redis: RealRedis, path: s
     assert page.status_code == 200 and len(page.content) < 200_000
     assert "<script>alert" not in page.text and "</table></td>" not in page.text
     assert not {"\u202e", "\x00", "\x1b"} & set(page.text)
+
+
+def test_each_act_is_a_line_in_the_log_with_who_filter_and_count(
+    web: Browser, redis: RealRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis.seed({"retry": {a_failed("a"): 500, a_failed("b", class_="Report"): 500}})
+    caplog.set_level("INFO", "redisjobs.web")
+
+    web.sure("/retries/act?class=Report", action="kill", scope="all")
+
+    line = next(vars(record) for record in caplog.records if record.message == "action")
+    assert (line["action"], line["who"], line["count"]) == ("kill in retries", "local", 1)
+    assert "class Report" in line["filter"]
+
+
+def test_the_pages_of_a_resque_app_say_what_there_is(redis: RealRedis, serve: Callable[..., Client]) -> None:
+    app = RedisJobs(redis.url, dialect="resque")
+    browser = Browser(serve(app.web()))
+
+    pages = {path: browser.get(path).status_code for path in ("/retries", "/scheduled", "/dead", "/retries/errors")}
+    app.close()
+
+    assert set(pages.values()) == {200}, pages
+
+
+def test_what_cannot_be_retried_stays_and_says_why(web: Browser, redis: RealRedis) -> None:
+    redis.seed({"retry": {a_failed("a"): 500, b"no job": 600}})
+
+    said = notice(web.sure("/retries/act", action="retry", scope="all"))
+
+    assert said.startswith("1 enqueued; 1 left where they are: payload: not JSON")
+    assert redis.client.zrange("retry", 0, -1) == [b"no job"]

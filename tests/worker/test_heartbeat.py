@@ -60,6 +60,9 @@ class AWorker:
     def running(self) -> list[Running]:
         return list(self._running)
 
+    def watched(self, by_somebody: bool) -> None:
+        """Nobody asks: see test_watched.py."""
+
 
 @pytest.fixture
 def a_heartbeat() -> A_Heartbeat:

@@ -28,7 +28,7 @@ _ACTIONS = {
     "dead": ("retry", "delete"),
     "queue": ("kill", "delete"),
 }
-_LOOK_S, _LONGER_S = 0.3, 5.0
+_LOOK_S, _LONGER_S = 0.15, 5.0
 _LONGEST_TO_EDIT = 200_000
 
 
@@ -68,7 +68,7 @@ def act(view: View) -> Response:
     work = bulk.Bulk(_source(view, found), Query(), _action(view, kind), selection=[_entry(found).raw])
     *_, progress = work
     view.note(f"{kind} job", jid=jid, place=found.place, count=progress.done)
-    said = done(work, progress) if progress.done or progress.left else TEXTS.gone_meanwhile
+    said = done(view, work, progress) if progress.done or progress.left else TEXTS.gone_meanwhile
     return view.go(f"/{_back(found)}" if kind == "delete" else f"/jobs/{jid}", said)
 
 

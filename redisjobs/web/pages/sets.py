@@ -26,8 +26,8 @@ SETS: dict[str, type[JobSet]] = {"retries": RetrySet, "scheduled": ScheduledSet,
 _FIELDS = ("class", "jid", "queue", "error", "args", "tag", "since", "until")
 _MORE = ("q", "error_class", "message", "where")  # have a field in the form once they are asked for
 _AT_ONCE = 500
-_LOOK_S = 0.2
-_GROUP_S = 0.5
+_LOOK_S = 0.15
+_LONGER_S = 5.0
 _BLANK = re.compile(r"<(?:uuid|text|hex|n)>|\[hidden\]")
 
 
@@ -71,10 +71,10 @@ def _show(name: str) -> Callable[[View], Response]:
 
 def _errors(name: str) -> Callable[[View], Response]:
     def show(view: View) -> Response:
-        query = _query(view)
-        found = errors.group([SETS[name](view.access)], query, budget_s=_GROUP_S)
+        query, longer = _query(view), "longer" in view.params
+        found = errors.group([SETS[name](view.access)], query, budget_s=_LONGER_S if longer else _LOOK_S)
         groups = [_group(view, one, query, name) for one in found.groups[:200]]
-        return view.page("errors.html", name=name, found=found, groups=groups, terms=query.terms())
+        return view.page("errors.html", name=name, found=found, groups=groups, terms=query.terms(), longer=longer)
 
     return show
 
@@ -102,17 +102,18 @@ def _act(name: str) -> Callable[[View], Response]:
             task = Tasks(view.access).begin(work, title=title, who=view.user.name, back=back)
             return view.go(f"/tasks/{task.id}")
         *_, progress = work
-        return view.go(f"/{name}", done(work, progress), **_query(view).terms())
+        return view.go(f"/{name}", done(view, work, progress), **_query(view).terms())
 
     return act
 
 
-def done(work: bulk.Bulk, progress: bulk.Progress) -> str:
+def done(view: View, work: bulk.Bulk, progress: bulk.Progress) -> str:
     """Say what bulk work did."""
     said = TEXTS.at("bulk_done", count=progress.done, done=work.action.done)
     if not progress.left:
         return said
-    return TEXTS.at("bulk_left", said=said, left=progress.left, reason="; ".join(dict(work.reasons[:3]).values()))
+    reason = view.site.redaction.text("; ".join(dict(work.reasons[:3]).values()))
+    return TEXTS.at("bulk_left", said=said, left=progress.left, reason=reason)
 
 
 def _action(view: View, kind: str) -> bulk.Action:
@@ -141,7 +142,8 @@ def _told(query: Query) -> str:
 
 def _group(view: View, one: errors.ErrorGroup, query: Query, name: str) -> _Group:
     cover = view.site.redaction
-    message = cover.text(one.message)
+    is_job = one.error_class != errors.MALFORMED
+    message = errors.shape(cover.entry(one.sample).error_message) if is_job else cover.text(one.message)
     terms: dict[str, str] = {}
     if one.error_class not in (errors.MALFORMED, errors.NO_ERROR) and rows.fits(one.error_class):
         text = max(_BLANK.split(message), key=len).strip()[:80]

@@ -18,7 +18,7 @@ def show(view: View) -> Response:
 
 def show_one(view: View) -> Response:
     """Show how far one is; the page asks again while it goes on."""
-    return view.page("task.html", task=_task(view))
+    return view.page("task.html", task=_task(view), cover=view.site.redaction.text)
 
 
 def stop(view: View) -> Response:

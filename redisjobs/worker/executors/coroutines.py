@@ -113,8 +113,9 @@ class Coroutines:
                 work = self._line.popleft()
             except IndexError:
                 return
-            task = loop.create_task(self._one(work))
-            self._tasks[task] = Running(work, clock.now(), f"{self._name}a{next(self._numbers)}")
+            tid = f"{self._name}a{next(self._numbers)}"
+            task = loop.create_task(self._one(work), name=tid)
+            self._tasks[task] = Running(work, clock.now(), tid)
             task.add_done_callback(self._ended)
 
     async def _one(self, work: Work) -> None:

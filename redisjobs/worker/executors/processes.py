@@ -188,6 +188,12 @@ class Processes(Threads):
 
     def _in_child(self, work: Work) -> Settlement:
         """Run a job in a child. Never raises."""
+        self._processor.starts(work)
+        settlement = self._ran(work)
+        self._processor.ends(work, settlement)
+        return settlement
+
+    def _ran(self, work: Work) -> Settlement:
         child: Child | None = None
         try:
             child = self._take(work)
