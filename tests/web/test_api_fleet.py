@@ -35,7 +35,7 @@ def test_the_figures_of_everything(api: Api, redis: RealRedis) -> None:
 def test_redis_and_the_doctor(api: Api, redis: RealRedis) -> None:
     redis.seed({"queues": {"reports"}, "queue:reports": [a_payload()]})
 
-    assert api.get("/redis")["used_memory_bytes"] > 0
+    assert api.get("/redis")["used_bytes"] > 0
     report = api.get("/doctor")
     assert not report["healthy"] and any("reports" in one["what"] and one["remedy"] for one in report["findings"])
 

@@ -6,10 +6,14 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from redisjobs.inspector import Stats, doctor
+from redisjobs.inspector import Stats
+from redisjobs.inspector.server import Server
 from redisjobs.inspector.stats import MAX_DAYS, Day
-from redisjobs.store.ops import diagnosis
 from redisjobs.web.api.endpoint import Call, Endpoint
+from redisjobs.web.api.shapes import finite
+from redisjobs.web.problems import RefusedError
+
+_EXAMINE_S = 10.0
 
 
 class Days(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -18,8 +22,19 @@ class Days(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     days: Annotated[int, Meta(ge=0, le=MAX_DAYS)] = 0
 
 
+class Flow(Struct, kw_only=True):
+    """Jobs a second into a queue and out of it; null: not known."""
+
+    in_s: float | None
+    out_s: float | None
+
+
 class AllStats(Struct, kw_only=True):
-    """Counters of all time, sizes as of now, and the days that were asked for (UTC), today first."""
+    """Counters of all time, sizes as of now, and the days that were asked for (UTC), today first.
+
+    Rates are over the last 15 s, for who asks again and again: `processed_s`, `failed_s` and `rates`, by queue; null
+    at first.
+    """
 
     processed: int
     failed: int
@@ -32,23 +47,10 @@ class AllStats(Struct, kw_only=True):
     default_queue_latency_s: float
     queues: dict[str, int]
     problems: list[str]
+    processed_s: float | None
+    failed_s: float | None
+    rates: dict[str, Flow]
     history: list[Day]
-
-
-class Server(Struct, kw_only=True):
-    """What the server tells of itself; what it does not tell is empty or 0. `maxmemory_bytes`: 0 is no limit."""
-
-    server: str
-    mode: str
-    role: str
-    uptime_s: int
-    clients: int
-    used_memory_bytes: int
-    peak_memory_bytes: int
-    maxmemory_bytes: int
-    maxmemory_policy: str
-    commands_per_s: int
-    keyspace: dict[str, str]
 
 
 class Finding(Struct, kw_only=True):
@@ -72,7 +74,8 @@ class Report(Struct, kw_only=True):
 
 def stats(call: Call[Days, bytes]) -> AllStats:
     """Give the figures."""
-    found = Stats(call.access)
+    found, pulse = Stats(call.access), call.view.site.pulse
+    beat = pulse.beat()
     return AllStats(
         processed=found.processed,
         failed=found.failed,
@@ -85,37 +88,23 @@ def stats(call: Call[Days, bytes]) -> AllStats:
         default_queue_latency_s=found.default_queue_latency_s,
         queues=found.queues,
         problems=found.problems,
+        processed_s=finite(beat.processed_s),
+        failed_s=finite(beat.failed_s),
+        rates={one.name: Flow(in_s=one.in_s, out_s=one.out_s) for one in pulse.queues},
         history=found.history(call.params.days) if call.params.days else [],
     )
 
 
 def server(call: Call[Struct, bytes]) -> Server:
     """Tell of Redis."""
-    info = call.access.run(diagnosis.info())
-
-    def number(name: str) -> int:
-        told = info.get(name, "")
-        return int(told) if told.isdecimal() else 0
-
-    brand = "valkey" if "valkey_version" in info else "redis"
-    return Server(
-        server=f"{brand} {info.get(f'{brand}_version', '')}".strip(),
-        mode=info.get("redis_mode", info.get("server_mode", "")),
-        role="replica" if info.get("role") == "slave" else info.get("role", ""),
-        uptime_s=number("uptime_in_seconds"),
-        clients=number("connected_clients"),
-        used_memory_bytes=number("used_memory"),
-        peak_memory_bytes=number("used_memory_peak"),
-        maxmemory_bytes=number("maxmemory"),
-        maxmemory_policy=info.get("maxmemory_policy", ""),
-        commands_per_s=number("instantaneous_ops_per_sec"),
-        keyspace={name: told for name, told in info.items() if name.startswith("db") and name[2:].isdecimal()},
-    )
+    return Server.look(call.access)
 
 
 def examined(call: Call[Struct, bytes]) -> Report:
     """Ask the doctor."""
-    found = doctor.examine(call.access)
+    found = call.view.site.alerts.report(_EXAMINE_S)
+    if found is None:
+        raise RefusedError(503, "the doctor is not done", "Redis is slow, or has much to look at: ask again soon.")
     cover = call.view.site.redaction
     return Report(
         healthy=found.healthy,
@@ -147,7 +136,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/doctor",
-        summary="What is wrong, and what to do: some dozen round trips",
+        summary="What is wrong, and what to do, as of up to 15 s ago",
         respond=examined,
         answer=Report,
     ),
