@@ -49,12 +49,24 @@ def act_on(source: JobSet | Queue, entry: JobEntry, action: Action) -> Acted[Job
 def key(entry: JobEntry) -> str:
     """Return what stands for a listed entry: its score, or index in the queue, and a digest of its bytes."""
     at = repr(entry.score) if isinstance(entry, SetEntry) else str(entry.index or 0)
-    return f"{at}:{hashlib.sha256(entry.raw).hexdigest()[:20]}"
+    return f"{at}:{digest(entry.raw)}"
+
+
+def hint(entry: JobEntry, place: str) -> str:
+    """Return what helps `locate` to find an entry again; empty if nothing does."""
+    if isinstance(entry, SetEntry):
+        return f"{place}:{entry.score!r}"
+    return f"queue:{entry.queue}" if place == "queue" else ""
+
+
+def digest(raw: bytes) -> str:
+    """Return what tells the bytes of an entry from all others."""
+    return hashlib.sha256(raw).hexdigest()[:20]
 
 
 def keyed(queue: Queue, wanted: str) -> JobEntry | None:
     """Return the entry of a queue that a key stands for, if it has not moved far since; newer ones move it back."""
-    at, _, digest = wanted.partition(":")
+    at, _, told = wanted.partition(":")
     if not at.isdecimal() or len(at) > 15:
         return None
     index = int(at)
@@ -62,7 +74,7 @@ def keyed(queue: Queue, wanted: str) -> JobEntry | None:
     for start, count in steps:
         page = queue.page(start, count)
         for entry in page:
-            if key(entry).endswith(f":{digest}"):
+            if digest(entry.raw) == told:
                 return entry
         if len(page) < count:
             return None

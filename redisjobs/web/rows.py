@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 
 from msgspec import Struct
 
 from redisjobs.inspector import JobEntry, JobSet, SetEntry
+from redisjobs.inspector.acting import digest, key
 from redisjobs.inspector.redact import Redaction
 from redisjobs.web.view import View
 
@@ -34,7 +34,7 @@ def rows(view: View, entries: Iterable[SetEntry], place: str) -> list[Row]:
 
 def mark(entry: SetEntry) -> str:
     """Return what stands for an entry in a form: its score and a digest of its bytes, short whatever is in them."""
-    return f"{entry.score!r}:{_digest(entry.raw)}"
+    return key(entry)
 
 
 def chosen(jobs: JobSet, marks: Iterable[str]) -> list[bytes]:
@@ -70,13 +70,9 @@ def _with_score(jobs: JobSet, score: float, digests: set[str]) -> Iterable[bytes
     for offset in range(0, _EQUAL, _STEP):
         some = jobs.between(score, score, offset=offset, limit=_STEP)
         for entry in some:
-            digest = _digest(entry.raw)
-            if digest in digests:
-                digests.discard(digest)
+            found = digest(entry.raw)
+            if found in digests:
+                digests.discard(found)
                 yield entry.raw
         if not digests or len(some) < _STEP:
             return
-
-
-def _digest(raw: bytes) -> str:
-    return hashlib.sha256(raw).hexdigest()[:20]

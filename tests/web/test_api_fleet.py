@@ -28,6 +28,7 @@ def test_the_figures_of_everything(api: Api, redis: RealRedis) -> None:
 
     assert (stats["processed"], stats["failed"], stats["retries"], stats["busy"]) == (7, 2, 1, 2)
     assert stats["queues"] == {"low": 1, "odd": 0} and "queue:odd" in stats["problems"][0]
+    assert stats["rates"]["low"] == {"in_s": None, "out_s": None} and stats["processed_s"] is None
     assert len(stats["history"]) == 2 and api.get("/stats")["history"] == []
     api.refused(400, "GET", "/stats?days=99999")
 

@@ -143,6 +143,8 @@ def test_jobs_are_found_everywhere_page_by_page(api: Api, redis: RealRedis) -> N
         ("queue", "2" * 24),
     ]
     assert first["partial"]
+    for job in first["jobs"] + second["jobs"]:
+        assert api.get(f"/jobs/{job['id']}", at=job["hint"], budget_s=0.001)["place"] == job["place"]
 
 
 def test_who_may_only_look_sees_jobs_and_does_nothing(app: RedisJobs, redis: RealRedis, serve: Serve) -> None:

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct, field
 
 from redisjobs.errors import QueryError
 from redisjobs.inspector import JobEntry, SetEntry
-from redisjobs.inspector.acting import ACTIONS, key
+from redisjobs.inspector.acting import ACTIONS, hint, key
 from redisjobs.inspector.query import Query
 from redisjobs.inspector.redact import Redaction
 from redisjobs.inspector.search import Found, Located
@@ -65,13 +65,15 @@ class Listing(Asked, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Job(Struct, kw_only=True):
-    """A job as a list has it. `key` is what stands for it in requests about jobs of this list.
+    """A job as a list has it. `key` is what stands for it in requests about jobs of this list; `hint`, as the parameter
+    `at`, has it found at once by its id.
 
     `at`: when it is due, or died. `args`: null where the job is larger than 64 KiB. `malformed`: why it cannot run.
     """
 
     id: str
     key: str
+    hint: str
     place: Place
     name: str
     class_: str = field(name="class")
@@ -194,6 +196,7 @@ def _members(cover: Redaction, entry: JobEntry, shown: JobEntry, place: Place, *
     return {
         "id": entry.id,
         "key": key(entry),
+        "hint": hint(entry, place),
         "place": place,
         "name": shown.display_name,
         "class_": shown.name,
