@@ -49,7 +49,7 @@ def act_on(source: JobSet | Queue, entry: JobEntry, action: Action) -> Acted[Job
 def key(entry: JobEntry) -> str:
     """Return what stands for a listed entry: its score, or index in the queue, and a digest of its bytes."""
     at = repr(entry.score) if isinstance(entry, SetEntry) else str(entry.index or 0)
-    return f"{at}:{digest(entry.raw)}"
+    return f"{at}:{fingerprint(entry.raw)}"
 
 
 def hint(entry: JobEntry, place: str) -> str:
@@ -59,7 +59,7 @@ def hint(entry: JobEntry, place: str) -> str:
     return f"queue:{entry.queue}" if place == "queue" else ""
 
 
-def digest(raw: bytes) -> str:
+def fingerprint(raw: bytes) -> str:
     """Return what tells the bytes of an entry from all others."""
     return hashlib.sha256(raw).hexdigest()[:20]
 
@@ -74,7 +74,7 @@ def keyed(queue: Queue, wanted: str) -> JobEntry | None:
     for start, count in steps:
         page = queue.page(start, count)
         for entry in page:
-            if digest(entry.raw) == told:
+            if fingerprint(entry.raw) == told:
                 return entry
         if len(page) < count:
             return None

@@ -27,7 +27,7 @@ def details(app: RedisJobs, row: Row) -> str:
     elif isinstance(about, Process):
         lines = _process(about)
     elif isinstance(about, ClassRuns):
-        lines = _runs(app.metrics().job(about.name))
+        lines = _runs(app.metrics.job(about.name))
     elif isinstance(about, JobEntry):
         lines = _entry(about)
     else:

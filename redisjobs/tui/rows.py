@@ -121,7 +121,7 @@ def failures(app: RedisJobs, wanted: Wanted) -> Page:
 
 def runs(app: RedisJobs, wanted: Wanted) -> Page:
     """Return the classes that ran in the last hour, the most run first."""
-    found = app.metrics().runs("1h", detailed=0).top("executions", 10 * MOST)
+    found = app.metrics.runs("1h", detailed=0).top("executions", 10 * MOST)
     rows = [
         Row(
             one.name,

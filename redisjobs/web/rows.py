@@ -1,4 +1,4 @@
-"""Entries of a set as the pages list them, link to them, and know which ones were chosen."""
+"""Entries of a set or a queue as the pages list them, link to them, and know which ones were chosen."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from redisjobs.inspector import JobEntry, JobSet, SetEntry
-from redisjobs.inspector.acting import digest, key
+from redisjobs.inspector import JobEntry, JobSet, Queue, SetEntry
+from redisjobs.inspector.acting import fingerprint, key
 from redisjobs.inspector.redact import Redaction
 from redisjobs.web.view import View
 
 _LONGEST = 200  # characters of a name in a link
 _EQUAL = 10_000  # entries of one score that are looked at for a chosen one
 _STEP = 1_000
+_BEFORE = 100  # of a queue, in front of where a job stood
 PLACES = {"retries": "retry", "scheduled": "schedule", "dead": "dead"}
 
 
 class Row(Struct, frozen=True):
     """One entry: `shown` is what may be seen of it, `mark` what a form sends for it, `link` its page, if it has one."""
 
-    shown: SetEntry
+    shown: JobEntry
     mark: str
     link: str
 
@@ -30,6 +31,19 @@ def rows(view: View, entries: Iterable[SetEntry], place: str) -> list[Row]:
     """Return the entries of one of the three sets as they are listed."""
     cover: Redaction = view.site.redaction
     return [Row(cover.entry(entry), mark(entry), job_link(view, entry, place)) for entry in entries]
+
+
+def queue_rows(view: View, entries: Iterable[JobEntry]) -> list[Row]:
+    """Return the entries of a queue as they are listed."""
+    cover: Redaction = view.site.redaction
+    return [
+        Row(
+            cover.entry(entry),
+            key(entry),
+            job_link(view, entry, f"queue:{entry.source}"),
+        )
+        for entry in entries
+    ]
 
 
 def mark(entry: SetEntry) -> str:
@@ -47,6 +61,22 @@ def chosen(jobs: JobSet, marks: Iterable[str]) -> list[bytes]:
         except ValueError:
             continue
     return [raw for score, digests in wanted.items() for raw in _with_score(jobs, score, digests)]
+
+
+def chosen_in_queue(queue: Queue, marks: Iterable[str]) -> list[bytes]:
+    """Return the bytes of the jobs that were chosen, as far as they stand near the place where they were shown."""
+    wanted: dict[str, int] = {}
+    for one in marks:
+        index, _, digest = one.partition(":")
+        if index.isdecimal() and len(index) < 12:
+            wanted[digest] = int(index)
+    found: dict[str, bytes] = {}
+    for at in sorted(wanted.values()):
+        if len(found) == len(wanted):
+            break
+        near = queue.page(max(0, at - _BEFORE), _BEFORE + _STEP)  # what was pushed since stands in front of it
+        found |= {digest: entry.raw for entry in near if (digest := fingerprint(entry.raw)) in wanted}
+    return list(found.values())
 
 
 def job_link(view: View, entry: JobEntry, place: str = "") -> str:
@@ -70,9 +100,9 @@ def _with_score(jobs: JobSet, score: float, digests: set[str]) -> Iterable[bytes
     for offset in range(0, _EQUAL, _STEP):
         some = jobs.between(score, score, offset=offset, limit=_STEP)
         for entry in some:
-            found = digest(entry.raw)
-            if found in digests:
-                digests.discard(found)
+            digest = fingerprint(entry.raw)
+            if digest in digests:
+                digests.discard(digest)
                 yield entry.raw
         if not digests or len(some) < _STEP:
             return

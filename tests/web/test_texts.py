@@ -38,7 +38,7 @@ def test_a_template_has_no_words_of_its_own(path: Path) -> None:
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
 def test_a_template_asks_for_texts_that_there_are(path: Path) -> None:
     template = path.read_text()
-    names = [*re.findall(r"\bt\.(?!at\b)(\w+)", template), *re.findall(r"\bt\.at\(['\"](\w+)['\"]", template)]
+    names = [*re.findall(r"\bt\.(?!at\b)(\w+)", template), *re.findall(r"\bt\.at\(['\"](\w+)['\"]\s*[,)]", template)]
 
     assert [name for name in names if not hasattr(TEXTS, name)] == []
 

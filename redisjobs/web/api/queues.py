@@ -34,7 +34,8 @@ class NamedListing(Listing, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class QueueInfo(Struct, kw_only=True):
-    """A queue. `encoded`: its name as the parameter `name` takes it. `listeners`: processes that take from it.
+    """A queue. `encoded`: its name as the parameter `name` takes it. `listeners`: processes that take from
+    it; those told to be quiet do not.
 
     `latency_s`: how long the next job has waited. `problem`: why the rest is zero, if its key is no queue.
     """
@@ -134,7 +135,8 @@ def delete(call: Call[Named, bytes]) -> Acted:
 
 
 def _listeners(call: Call[Struct, bytes] | Call[Named, bytes]) -> Counter[str]:
-    return Counter(name for process in ProcessSet(call.access) for name in set(process.queues))
+    found = (set(process.queues) for process in ProcessSet(call.access) if not process.quieted)
+    return Counter(name for queues in found for name in queues)
 
 
 ENDPOINTS = (

@@ -15,8 +15,8 @@ from redisjobs.inspector.search import Located, locate
 from redisjobs.inspector.timeline import timeline
 from redisjobs.web import rows
 from redisjobs.web.moments import moment
+from redisjobs.web.pages.many import done
 from redisjobs.web.pages.path import Path
-from redisjobs.web.pages.sets import done
 from redisjobs.web.problems import RefusedError
 from redisjobs.web.texts import TEXTS
 from redisjobs.web.view import View

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from msgspec import Struct
 from starlette.responses import Response
 
-from redisjobs.errors import QueryError, RedisJobsError
+from redisjobs.errors import QueryError
 from redisjobs.inspector import DeadSet, JobSet, RetrySet, ScheduledSet, SetEntry, bulk, errors
 from redisjobs.inspector.query import Query
 from redisjobs.inspector.search import Found, search
 from redisjobs.web import rows
 from redisjobs.web.moments import moment, shift_s
+from redisjobs.web.pages import many
 from redisjobs.web.pages.path import Path
 from redisjobs.web.problems import RefusedError
-from redisjobs.web.tasks import Tasks
 from redisjobs.web.texts import TEXTS
 from redisjobs.web.view import View, chosen
 
@@ -25,8 +25,7 @@ SETS: dict[str, type[JobSet]] = {"retries": RetrySet, "scheduled": ScheduledSet,
 
 _FIELDS = ("class", "jid", "queue", "error", "args", "tag", "since", "until")
 _MORE = ("q", "error_class", "message", "where")  # have a field in the form once they are asked for
-_AT_ONCE = 500
-_LOOK_S = 0.15
+_ALL = (*_FIELDS, *_MORE)
 _LONGER_S = 5.0
 _BLANK = re.compile(r"<(?:uuid|text|hex|n)>|\[hidden\]")
 
@@ -44,11 +43,11 @@ def _show(name: str) -> Callable[[View], Response]:
     def show(view: View) -> Response:
         jobs = SETS[name](view.access)
         start = view.number("start", 0)
-        terms, problem, found = chosen(view.params, (*_FIELDS, *_MORE)), "", Found[SetEntry]([], "", 0, 0)
+        terms, problem, found = chosen(view.params, _ALL), "", Found[SetEntry]([], "", 0, 0)
         try:
             query = Query.of(terms)
             if query:
-                found = search(jobs, query, limit=PER_PAGE, budget_s=_LOOK_S, cursor=view.params.get("after", ""))
+                found = search(jobs, query, limit=PER_PAGE, budget_s=many.LOOK_S, cursor=view.params.get("after", ""))
             else:
                 found = Found(jobs.page(start, PER_PAGE), "", start, jobs.size)
         except QueryError as error:
@@ -71,8 +70,8 @@ def _show(name: str) -> Callable[[View], Response]:
 
 def _errors(name: str) -> Callable[[View], Response]:
     def show(view: View) -> Response:
-        query, longer = _query(view), "longer" in view.params
-        found = errors.group([SETS[name](view.access)], query, budget_s=_LONGER_S if longer else _LOOK_S)
+        query, longer = many.query_of(view, _ALL), "longer" in view.params
+        found = errors.group([SETS[name](view.access)], query, budget_s=_LONGER_S if longer else many.LOOK_S)
         groups = [_group(view, one, query, name) for one in found.groups[:200]]
         return view.page("errors.html", name=name, found=found, groups=groups, terms=query.terms(), longer=longer)
 
@@ -81,39 +80,12 @@ def _errors(name: str) -> Callable[[View], Response]:
 
 def _act(name: str) -> Callable[[View], Response]:
     def act(view: View) -> Response:
-        jobs, query = SETS[name](view.access), _query(view)
-        back = view.url(f"/{name}", **query.terms())
+        jobs, query = SETS[name](view.access), many.query_of(view, _ALL)
         selection = None if view.field("scope") == "all" else rows.chosen(jobs, view.listed("job"))
-        if selection is None:
-            counted = bulk.count(jobs, query, budget_s=_LOOK_S)
-        else:
-            query, counted = Query(), bulk.Counted(len(selection), len(selection), len(selection))
-        if not counted.count and not counted.partial:
-            return view.go(f"/{name}", TEXTS.none_chosen, **_query(view).terms())
-        kind = view.field("action")
-        work = bulk.Bulk(jobs, query, _action(view, kind), selection=selection)
-        said = TEXTS.at("at_least" if counted.partial else "exactly", count=counted.count)
-        title = TEXTS.at(f"{kind}_title", count=said, place=getattr(TEXTS, name))
-        if not view.sure:
-            details = [_told(query)] if query else []
-            return view.ask(f"{title}?", getattr(TEXTS, kind), details=[*details, TEXTS.at(f"{kind}_note")], back=back)
-        view.note(f"{kind} in {name}", count=counted.count, partial=counted.partial, filter=_told(query))
-        if counted.partial or counted.count > _AT_ONCE:
-            task = Tasks(view.access).begin(work, title=title, who=view.user.name, back=back)
-            return view.go(f"/tasks/{task.id}")
-        *_, progress = work
-        return view.go(f"/{name}", done(view, work, progress), **_query(view).terms())
+        place = many.Place(TEXTS[name], f"/{name}")
+        return many.act(view, jobs, query, selection, _action(view, view.field("action")), place)
 
     return act
-
-
-def done(view: View, work: bulk.Bulk, progress: bulk.Progress) -> str:
-    """Say what bulk work did."""
-    said = TEXTS.at("bulk_done", count=progress.done, done=work.action.done)
-    if not progress.left:
-        return said
-    reason = view.site.redaction.text("; ".join(dict(work.reasons[:3]).values()))
-    return TEXTS.at("bulk_left", said=said, left=progress.left, reason=reason)
 
 
 def _action(view: View, kind: str) -> bulk.Action:
@@ -127,17 +99,6 @@ def _action(view: View, kind: str) -> bulk.Action:
         when = view.field("when")
         return bulk.Reschedule(by_s=shift_s(when)) if view.field("how") == "by" else bulk.Reschedule(at=moment(when))
     raise RefusedError(400, TEXTS.no_action, TEXTS.no_action_remedy)
-
-
-def _query(view: View) -> Query:
-    try:
-        return Query.of(chosen(view.params, (*_FIELDS, *_MORE)))
-    except RedisJobsError as error:
-        raise RefusedError(400, TEXTS.no_query, str(error)) from None
-
-
-def _told(query: Query) -> str:
-    return TEXTS.at("with_filter", terms=", ".join(f"{name} {value}" for name, value in query.terms().items()))
 
 
 def _group(view: View, one: errors.ErrorGroup, query: Query, name: str) -> _Group:
