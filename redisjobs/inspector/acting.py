@@ -8,7 +8,7 @@ from redisjobs.errors import RedisJobsError
 from redisjobs.inspector.access import Access
 from redisjobs.inspector.bulk import Action
 from redisjobs.inspector.entries import Acted, JobEntry, SetEntry
-from redisjobs.inspector.queues import Queue
+from redisjobs.inspector.queues import QUEUE, Queue
 from redisjobs.inspector.search import Located
 from redisjobs.inspector.sets import DeadSet, JobSet, RetrySet, ScheduledSet
 from redisjobs.store.ops.queues import ANYWHERE, Where
@@ -56,7 +56,7 @@ def hint(entry: JobEntry, place: str) -> str:
     """Return what helps `locate` to find an entry again; empty if nothing does."""
     if isinstance(entry, SetEntry):
         return f"{place}:{entry.score!r}"
-    return f"queue:{entry.queue}" if place == "queue" else ""
+    return f"{QUEUE}:{entry.queue}" if place == QUEUE else ""
 
 
 def fingerprint(raw: bytes) -> str:

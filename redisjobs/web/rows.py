@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from redisjobs.inspector import JobEntry, JobSet, Queue, SetEntry
-from redisjobs.inspector.acting import fingerprint, key
+from redisjobs.inspector.acting import fingerprint, hint, key
+from redisjobs.inspector.queues import QUEUE
 from redisjobs.inspector.redact import Redaction
 from redisjobs.web.view import View
 
@@ -40,7 +41,7 @@ def queue_rows(view: View, entries: Iterable[JobEntry]) -> list[Row]:
         Row(
             cover.entry(entry),
             key(entry),
-            job_link(view, entry, f"queue:{entry.source}"),
+            job_link(view, entry, hint(entry, QUEUE)),
         )
         for entry in entries
     ]

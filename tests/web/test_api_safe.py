@@ -8,6 +8,9 @@ from typing import Any, TypeAlias
 
 import httpx
 import pytest
+from a2wsgi import WSGIMiddleware
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from redisjobs import RedisJobs
 from tests.support.builders import JID, a_payload
@@ -115,6 +118,22 @@ def test_too_much_at_once_is_refused(api: Api) -> None:
 def test_nothing_is_there_but_what_is_described(api: Api) -> None:
     api.refused(404, "GET", "/nothing")
     api.refused(405, "POST", "/stats")
+
+
+@pytest.mark.parametrize("wsgi", [False, True])
+def test_it_is_there_where_the_pages_are_mounted(app: RedisJobs, serve: Serve, redis: RealRedis, wsgi: bool) -> None:
+    redis.seed({"dead": {a_payload(): 1.0}})
+    web = app.web()
+    mounted = WSGIMiddleware(web.wsgi()) if wsgi else web
+    api = Api(serve(Starlette(routes=[Mount("/ops", mounted)])))
+
+    for path, status in (("/stats", 200), ("/dead/export", 200), ("/nothing", 404), ("/openapi.json", 200)):
+        found = api.http.get(f"/ops{V1}{path}")
+        assert found.status_code == status, found.text
+        assert "json" in found.headers["content-type"]
+    json = {"class": "Mail"}
+    api.http.cookies.clear()
+    assert api.http.post(f"/ops{V1}/jobs", json=json).status_code == 201
 
 
 def test_who_is_not_let_in_gets_a_problem(app: RedisJobs, serve: Serve) -> None:
