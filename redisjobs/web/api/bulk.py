@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from redisjobs import clock
 from redisjobs.errors import QueryError
 from redisjobs.inspector import JobSet, Queue, bulk, places
 from redisjobs.inspector.acting import act_on, keyed
@@ -19,6 +20,7 @@ from redisjobs.web.api.shapes import LOOK_S, Acted, checked, reasons
 from redisjobs.web.tasks import Tasks
 
 _AT_ONCE = 500
+_LONGEST_S = 5.0
 
 
 class Work(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -39,7 +41,10 @@ class Work(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Worked(Acted, kw_only=True):
-    """What was done with `matched` jobs, at least so many if `partial`; or the `task` that does it, else empty."""
+    """What was done with `matched` jobs, or the `task` that does it, else empty.
+
+    `partial`: there are more, as not all was looked at; of keys in a queue, send the request again.
+    """
 
     matched: int
     partial: bool
@@ -82,24 +87,37 @@ def _respond(call: Call[Any, Work], source: JobSet | Queue, place: str) -> Any:
 
 
 def _some(call: Call[Any, Work], source: JobSet | Queue, action: bulk.Action, keys: Sequence[str]) -> Worked:
-    if isinstance(source, JobSet):
-        raws = rows.chosen(source, keys)
-        work = bulk.Bulk(source, Query(), action, selection=raws)
-        counted = bulk.Counted(len(raws), len(raws), len(raws))
-        if call.body.dry_run:
-            return _worked(call, counted)
-        *_, progress = work
-        told = work.reasons
-    else:
-        found = [entry for entry in (keyed(source, one) for one in keys) if entry is not None]
-        counted = bulk.Counted(len(found), len(found), len(found))
-        if call.body.dry_run:
-            return _worked(call, counted)
-        acts = [act_on(source, entry, action) for entry in found]
-        told = [(entry.id, why) for acted in acts for entry, why in acted.left]
-        progress = bulk.Progress(len(found), len(found), sum(one.count for one in acts), len(told), finished=True)
+    if isinstance(source, Queue):
+        return _some_of_queue(call, source, action, keys)
+    raws = rows.chosen(source, keys)
+    counted = bulk.Counted(len(raws), len(raws), len(raws))
+    if call.body.dry_run:
+        return _worked(call, counted)
+    work = bulk.Bulk(source, Query(), action, selection=raws)
+    *_, progress = work
     call.view.note(f"{call.body.action} in {source.place}", count=progress.done)
-    return _worked(call, counted, progress, told)
+    return _worked(call, counted, progress, work.reasons)
+
+
+def _some_of_queue(call: Call[Any, Work], queue: Queue, action: bulk.Action, keys: Sequence[str]) -> Worked:
+    """Look for each where it stood, within a time: far inside a long queue each takes a while."""
+    until = clock.monotonic() + _LONGEST_S
+    matched = looked = done = 0
+    left: list[tuple[str, str]] = []
+    for one in keys:
+        if clock.monotonic() > until:
+            break
+        looked += 1
+        entry = keyed(queue, one)
+        matched += entry is not None
+        if entry is not None and not call.body.dry_run:
+            acted = act_on(queue, entry, action)
+            done += acted.count
+            left += [(each.id, reason) for each, reason in acted.left]
+    if not call.body.dry_run:
+        call.view.note(f"{call.body.action} in {queue.place}", count=done)
+    progress = bulk.Progress(looked, len(keys), done, len(left), finished=True)
+    return _worked(call, bulk.Counted(matched, looked, len(keys)), progress, left)
 
 
 def _action(asked: Work) -> bulk.Action:
