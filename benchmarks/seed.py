@@ -73,6 +73,7 @@ SHOP = Sizes(queue=1_873, others=41, retry=312, dead=146, scheduled=204, process
 
 PAGES = {
     "dashboard": "/",
+    "dashboard-5y": "/?range=5y",
     "queues": "/queues",
     "queue": f"/queue?name={QUEUE}",
     "queue-deep": f"/queue?name={QUEUE}&start=500000",
@@ -86,6 +87,9 @@ PAGES = {
     "dead-deep": "/dead?start=5000",
     "job": f"/jobs/1{0:023x}",
     "metrics": "/metrics",
+    "metrics-8h": "/metrics?window=8h&by=p95",
+    "metrics-72h": "/metrics?window=72h",
+    "metrics-class": "/metrics/class?name=Reports::Daily&window=8h",
     "tasks": "/tasks",
     "import": "/import",
 }

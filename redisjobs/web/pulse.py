@@ -9,6 +9,7 @@ from threading import Lock
 from msgspec import Struct
 
 from redisjobs import clock
+from redisjobs.errors import StoreUnavailableError
 from redisjobs.inspector import Access, Stats
 from redisjobs.inspector.doctor import Report, examine
 from redisjobs.inspector.rates import Rates, Sampler
@@ -56,6 +57,7 @@ class Pulse:
         self._lock = Lock()
         self._sampler = Sampler(access)
         self._looked_at = 0.0
+        self._error: StoreUnavailableError | None = None
         self._beats: deque[Beat] = deque(maxlen=KEPT)
         self.queues: list[Waiting] = []
         """All queues as of the last beat, those whose jobs wait longest first."""
@@ -73,13 +75,22 @@ class Pulse:
         """
         with self._lock:
             age_s = clock.monotonic() - self._looked_at
-            if not self._beats or age_s >= EVERY_S * 0.9:  # who asks every EVERY_S gets a fresh one
+            if not self._looked_at or age_s >= EVERY_S * 0.9:  # who asks every EVERY_S gets a fresh one
                 if age_s > _FORGET_S:  # rates over a time that nobody looked at would say nothing of now
                     self._sampler = Sampler(self._access)
                     self._beats.clear()
-                self._beats.append(self._look())
-                self._looked_at = clock.monotonic()
+                self._renew()
+            if self._error is not None:  # who waited for a Redis that is away does not wait for it once more
+                raise StoreUnavailableError(*self._error.args)
             return self._beats[-1]
+
+    def _renew(self) -> None:
+        try:
+            self._beats.append(self._look())
+            self._error = None
+        except StoreUnavailableError as error:
+            self._error = error
+        self._looked_at = clock.monotonic()
 
     def _look(self) -> Beat:
         stats, rates = Stats(self._access), self._sampler.look()

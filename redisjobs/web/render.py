@@ -68,7 +68,9 @@ def took(seconds: float | None) -> str:
         return "-"
     if seconds < 1:
         return f"{seconds * 1000:,.{0 if seconds >= 0.01 or seconds == 0 else 1}f} ms"
-    return f"{seconds:.2f} s" if seconds < 10 else wording.duration(seconds)
+    if seconds < 120:
+        return f"{seconds:.{2 if seconds < 10 else 0}f} s"
+    return wording.duration(seconds)
 
 
 def size(value: float) -> str:

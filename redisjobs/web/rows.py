@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from redisjobs.inspector import JobEntry, JobSet, Queue, SetEntry
-from redisjobs.inspector.acting import fingerprint, hint, key
-from redisjobs.inspector.queues import QUEUE
+from redisjobs.inspector.acting import fingerprint, key
 from redisjobs.inspector.redact import Redaction
 from redisjobs.web.view import View
 
@@ -34,14 +33,14 @@ def rows(view: View, entries: Iterable[SetEntry], place: str) -> list[Row]:
     return [Row(cover.entry(entry), mark(entry), job_link(view, entry, place)) for entry in entries]
 
 
-def queue_rows(view: View, entries: Iterable[JobEntry]) -> list[Row]:
+def queue_rows(view: View, entries: Iterable[JobEntry], queue: Queue) -> list[Row]:
     """Return the entries of a queue as they are listed."""
     cover: Redaction = view.site.redaction
     return [
         Row(
             cover.entry(entry),
             key(entry),
-            job_link(view, entry, hint(entry, QUEUE)),
+            job_link(view, entry, queue.place),
         )
         for entry in entries
     ]
@@ -66,17 +65,17 @@ def chosen(jobs: JobSet, marks: Iterable[str]) -> list[bytes]:
 
 def chosen_in_queue(queue: Queue, marks: Iterable[str]) -> list[bytes]:
     """Return the bytes of the jobs that were chosen, as far as they stand near the place where they were shown."""
-    wanted: dict[str, int] = {}
+    places: dict[str, int] = {}
     for one in marks:
-        index, _, digest = one.partition(":")
-        if index.isdecimal() and len(index) < 12:
-            wanted[digest] = int(index)
+        place, _, digest = one.partition(":")
+        if place.isdecimal() and len(place) < 12:
+            places[digest] = int(place)
     found: dict[str, bytes] = {}
-    for at in sorted(wanted.values()):
-        if len(found) == len(wanted):
+    for place_at in sorted(places.values()):
+        if len(found) == len(places):
             break
-        near = queue.page(max(0, at - _BEFORE), _BEFORE + _STEP)  # what was pushed since stands in front of it
-        found |= {digest: entry.raw for entry in near if (digest := fingerprint(entry.raw)) in wanted}
+        near = queue.page(max(0, place_at - _BEFORE), _BEFORE + _STEP)  # what was pushed since stands in front of it
+        found |= {digest: entry.raw for entry in near if (digest := fingerprint(entry.raw)) in places}
     return list(found.values())
 
 

@@ -72,7 +72,13 @@ def test_a_page_of_hostile_texts_runs_nothing_and_stays_in_shape(
     assert page.locator("h1").count() == 1
 
 
-@pytest.mark.parametrize("path", ["/queue?name={}", JOB, "/retries?q={}", "/dead?class={}", "/metrics?class={}"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/queue?name={}", JOB, "/retries?q={}", "/dead?class={}", "/?range={}"),
+        *("/metrics?q={0}&window={0}&by={0}", "/metrics/class?name={}"),
+    ],
+)
 def test_a_hostile_text_in_an_address_runs_nothing(visitor: Visitor, seeded: dict[str, Site], path: str) -> None:
     site = seeded["hostile"]
     page = visitor.page(site.url, width=NARROW)

@@ -23,7 +23,7 @@ def browser(client: Client) -> Browser:
     return Browser(client)
 
 
-def jobs(count: int, queue: str = "mail", **fields: Any) -> list[str]:
+def jobs(count: int, queue: str = "mail", **fields: Any) -> list[bytes]:
     """Return payloads, the newest first."""
     return [
         a_payload(jid=f"{number:024x}", args=[number], queue=queue, **{"class": "Mail", **fields})

@@ -10,6 +10,7 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from redisjobs import clock
 from redisjobs.errors import RedisJobsError, StoreError, StoreUnavailableError
@@ -104,11 +105,21 @@ def live(site: Site) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         if not site.live or readers >= MOST_READERS:
             raise RefusedError(503, TEXTS.no_stream, TEXTS.no_stream_remedy)
-        return StreamingResponse(
+        return _Stream(
             beats(), media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"}
         )
 
     return endpoint
+
+
+class _Stream(StreamingResponse):
+    """A stream that a server can break off when it ends, without an error in its log."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except anyio.get_cancelled_exc_class():
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _part(view: View, template: str, **given: Any) -> Response:
