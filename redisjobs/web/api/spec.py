@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -36,6 +37,8 @@ def described(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     kinds = {kind for one in known for kind in (one.params, one.body, one.answer) if kind is not None}
     ordered = sorted(kinds, key=lambda kind: kind.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
+    for schema in schemas.values():
+        schema["description"] = cleandoc(schema.get("description", ""))  # as deeply indented as Python's version has it
     shown = {name: schema for name, schema in schemas.items() if not _is_params(name, known)}
     paths: dict[str, Any] = {}
     for one in known:
