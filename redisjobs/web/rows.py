@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 
 from msgspec import Struct
 
 from redisjobs.inspector import JobEntry, JobSet, Queue, SetEntry
+from redisjobs.inspector.acting import fingerprint, key
 from redisjobs.inspector.redact import Redaction
 from redisjobs.web.view import View
 
@@ -39,7 +39,7 @@ def queue_rows(view: View, entries: Iterable[JobEntry], queue: Queue) -> list[Ro
     return [
         Row(
             cover.entry(entry),
-            f"{entry.index or 0}:{_digest(entry.raw)}",
+            key(entry),
             job_link(view, entry, queue.place),
         )
         for entry in entries
@@ -48,7 +48,7 @@ def queue_rows(view: View, entries: Iterable[JobEntry], queue: Queue) -> list[Ro
 
 def mark(entry: SetEntry) -> str:
     """Return what stands for an entry in a form: its score and a digest of its bytes, short whatever is in them."""
-    return f"{entry.score!r}:{_digest(entry.raw)}"
+    return key(entry)
 
 
 def chosen(jobs: JobSet, marks: Iterable[str]) -> list[bytes]:
@@ -75,7 +75,7 @@ def chosen_in_queue(queue: Queue, marks: Iterable[str]) -> list[bytes]:
         if len(found) == len(places):
             break
         near = queue.page(max(0, place_at - _BEFORE), _BEFORE + _STEP)  # what was pushed since stands in front of it
-        found |= {digest: entry.raw for entry in near if (digest := _digest(entry.raw)) in places}
+        found |= {digest: entry.raw for entry in near if (digest := fingerprint(entry.raw)) in places}
     return list(found.values())
 
 
@@ -100,13 +100,9 @@ def _with_score(jobs: JobSet, score: float, digests: set[str]) -> Iterable[bytes
     for offset in range(0, _EQUAL, _STEP):
         some = jobs.between(score, score, offset=offset, limit=_STEP)
         for entry in some:
-            digest = _digest(entry.raw)
+            digest = fingerprint(entry.raw)
             if digest in digests:
                 digests.discard(digest)
                 yield entry.raw
         if not digests or len(some) < _STEP:
             return
-
-
-def _digest(raw: bytes) -> str:
-    return hashlib.sha256(raw).hexdigest()[:20]
