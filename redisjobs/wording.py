@@ -97,6 +97,17 @@ def number(value: float) -> float | str | None:
     return value if math.isfinite(value) else str(value)
 
 
+def valid(value: Any) -> Any:
+    """Return a value of JSON whose texts are all valid Unicode: names of queues may be any bytes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if isinstance(value, dict):
+        return {valid(name): valid(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [valid(item) for item in value]
+    return value
+
+
 def _escape(match: re.Match[str]) -> str:
     char = match[0]
     code = ord(char)

@@ -14,7 +14,7 @@ from typing import Any
 import click
 import msgspec
 
-from redisjobs.wording import UNSAFE, cut, printable, wide
+from redisjobs.wording import UNSAFE, cut, printable, valid, wide
 
 _GAP = "  "
 _LAST_COLUMN = 100  # its width where there is no terminal
@@ -46,24 +46,13 @@ def echo(text: str) -> None:
 
 def echo_json(value: Any) -> None:
     """Print a value as JSON."""
-    written = msgspec.json.format(msgspec.json.encode(_valid(value)), indent=2).decode()
+    written = msgspec.json.format(msgspec.json.encode(valid(value)), indent=2).decode()
     click.echo(re.sub(UNSAFE, _json_escape, written))
 
 
 def _json_escape(match: re.Match[str]) -> str:
     char = match[0]  # newlines are the layout's: inside strings they are escaped already
     return char if char == "\n" else f"\\u{ord(char):04x}"
-
-
-def _valid(value: Any) -> Any:
-    """Return a value whose texts are all valid Unicode: names of queues may be any bytes."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    if isinstance(value, dict):
-        return {_valid(name): _valid(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_valid(item) for item in value]
-    return value
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> str:

@@ -69,6 +69,7 @@ def web(
         raise RedisJobsError(f"{error.name} is not installed: pip install 'redisjobs[web]'") from None
     logs.setup()
     with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer may wait 40 ms for an ack
         port = listener.getsockname()[1]
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         echo(f"http://{shown}{root_path}/ shows {connect.shown(opened.url)}; ctrl-c ends it")

@@ -51,6 +51,7 @@ _NAMED = re.compile(
 )
 _SHORTEST = 4  # a text that is shorter stands in a message by chance
 _MOST = 100  # texts to look for in a message; of a job that has more of them, none is shown
+_PACKED = 1_000  # characters of a backtrace; a shorter one packs no more than is read
 _ENDS = 200  # of bytes that are no job, as their envelope shows them
 
 _AS_IT_IS = frozenset(
@@ -195,6 +196,8 @@ class _Cover:
     def trace(self, field: Any) -> Any:
         """Return a backtrace likewise, in the form that it has."""
         lines = backtrace.unpack(field)
+        if not lines and isinstance(field, str) and len(field) > _PACKED:
+            return HIDDEN  # it inflates to more than is read, so that nobody here knows what is in it
         shown = [self.message(line) for line in lines]
         if shown == lines:
             return field

@@ -9,6 +9,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from redisjobs.wording import valid
+
 API = "/api/"
 
 
@@ -42,7 +44,7 @@ def refuse(request: Request, refusal: RefusedError) -> Response:
 def problem(refusal: RefusedError, **more: object) -> Response:
     """Return an error as a program reads it."""
     found = {"type": "about:blank", "status": refusal.status, "title": refusal.title, "detail": refusal.remedy, **more}
-    return Response(msgspec.json.encode(found), refusal.status, refusal.headers, "application/problem+json")
+    return Response(msgspec.json.encode(valid(found)), refusal.status, refusal.headers, "application/problem+json")
 
 
 _PAGE = """<!doctype html>

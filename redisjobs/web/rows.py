@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 
 from msgspec import Struct
 
 from redisjobs.inspector import JobEntry, JobSet, Queue, SetEntry
+from redisjobs.inspector.acting import fingerprint, key
 from redisjobs.inspector.redact import Redaction
 from redisjobs.web.view import View
 
@@ -34,14 +34,14 @@ def rows(view: View, entries: Iterable[SetEntry], place: str) -> list[Row]:
     return [Row(cover.entry(entry), mark(entry), job_link(view, entry, place)) for entry in entries]
 
 
-def queue_rows(view: View, entries: Iterable[JobEntry], place: str) -> list[Row]:
-    """Return the entries of a queue as they are listed; `place` is that of `Queue`."""
+def queue_rows(view: View, entries: Iterable[JobEntry], queue: Queue) -> list[Row]:
+    """Return the entries of a queue as they are listed."""
     cover: Redaction = view.site.redaction
     return [
         Row(
             cover.entry(entry),
-            f"{entry.index or 0}:{_digest(entry.raw)}",
-            job_link(view, entry, place),
+            key(entry),
+            job_link(view, entry, queue.place),
         )
         for entry in entries
     ]
@@ -49,7 +49,7 @@ def queue_rows(view: View, entries: Iterable[JobEntry], place: str) -> list[Row]
 
 def mark(entry: SetEntry) -> str:
     """Return what stands for an entry in a form: its score and a digest of its bytes, short whatever is in them."""
-    return f"{entry.score!r}:{_digest(entry.raw)}"
+    return key(entry)
 
 
 def chosen(jobs: JobSet, marks: Iterable[str]) -> list[bytes]:
@@ -73,7 +73,7 @@ def chosen_in_queue(queue: Queue, marks: Iterable[str]) -> list[bytes]:
     for start in range(first, first + _PUSHED, _STEP):  # what was pushed since stands in front of it
         some = queue.page(start, _STEP) if wanted else []
         for entry in some:
-            if (digest := _digest(entry.raw)) in wanted:
+            if (digest := fingerprint(entry.raw)) in wanted:
                 wanted.discard(digest)
                 found.append(entry.raw)
         if len(some) < _STEP:
@@ -102,13 +102,9 @@ def _with_score(jobs: JobSet, score: float, digests: set[str]) -> Iterable[bytes
     for offset in range(0, _EQUAL, _STEP):
         some = jobs.between(score, score, offset=offset, limit=_STEP)
         for entry in some:
-            digest = _digest(entry.raw)
+            digest = fingerprint(entry.raw)
             if digest in digests:
                 digests.discard(digest)
                 yield entry.raw
         if not digests or len(some) < _STEP:
             return
-
-
-def _digest(raw: bytes) -> str:
-    return hashlib.sha256(raw).hexdigest()[:20]

@@ -39,7 +39,7 @@ FUNCTION_LINES = 40  # less its docstring
 PARAMETERS = 6  # less self
 MORE_BY_DESIGN = {
     "redisjobs.cli.enqueue:enqueue parameters": 9,  # click hands over each option as a parameter
-    "redisjobs.web.texts lines": 500,  # all texts in one place is the point of it
+    "redisjobs.web.texts lines": 600,  # a table: every text of the pages in one place
 }
 """What is over the limits, and why it stays so."""
 

@@ -231,6 +231,12 @@ def test_a_job_with_very_many_secrets_shows_no_message_at_all() -> None:
     assert app.redaction().entry(entry).error_message == HIDDEN
 
 
+def test_a_backtrace_that_is_too_long_to_be_read_is_not_shown_packed_either() -> None:
+    shown = app.redaction().entry(an_entry(error_backtrace=backtrace.pack(["x" * 20_000_000], "sidekiq8")))
+
+    assert shown.payload is not None and shown.payload["error_backtrace"] == HIDDEN
+
+
 def test_a_failure_of_resques_is_covered_too() -> None:
     record = resque.failure(
         b'{"class":"Pay","args":[7,"4111 1111"]}',

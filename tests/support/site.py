@@ -16,6 +16,7 @@ class Site:
 
     def __init__(self, asgi: Any) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._server = uvicorn.Server(uvicorn.Config(asgi, log_level="warning", timeout_graceful_shutdown=2))
         self._thread = threading.Thread(

@@ -93,3 +93,14 @@ def test_what_cannot_be_read_gives_no_lines_and_no_error(field: Any, lines: list
 @given(st.lists(st.text()), st.sampled_from(["sidekiq6", "sidekiq7", "sidekiq8"]))
 def test_lines_come_back_whatever_they_are(lines: list[str], wire: Wire) -> None:
     assert backtrace.unpack(backtrace.pack(lines, wire)) == lines
+
+
+def test_what_would_fill_the_memory_or_is_cut_off_is_not_read() -> None:
+    def packed(text: bytes) -> str:
+        return base64.b64encode(zlib.compress(text)).decode()
+
+    whole = packed(b'["' + b"x" * 1_000_000 + b'"]')
+
+    assert backtrace.unpack(whole) == ["x" * 1_000_000]
+    assert backtrace.unpack(packed(b'["' + b"x" * 100_000_000 + b'"]')) == []
+    assert backtrace.unpack(base64.b64encode(base64.b64decode(whole)[:-5]).decode()) == []

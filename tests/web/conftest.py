@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from redisjobs import RedisJobs
+from tests.web.api import Api
 from tests.web.browser import Browser
 from tests.web.client import Client
 
@@ -46,3 +47,9 @@ def browse(app: RedisJobs, serve: Callable[..., Client]) -> Callable[..., Browse
 def web(client: Client) -> Browser:
     """Somebody who looks at the pages of an app."""
     return Browser(client)
+
+
+@pytest.fixture
+def api(client: Client) -> Api:
+    """A program that asks the API."""
+    return Api(client)

@@ -53,7 +53,7 @@ def show_one(view: View) -> Response:
         name=name,
         paused=queue.paused,
         latency_s=queue.latency_s,
-        rows=rows.queue_rows(view, found.entries, queue.place),
+        rows=rows.queue_rows(view, found.entries, queue),
         found=found,
         start=start,
         per_page=PER_PAGE,
