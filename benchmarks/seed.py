@@ -79,6 +79,7 @@ PAGES = {
     "queue-deep": f"/queue?name={QUEUE}&start=500000",
     "queue-search": f"/queue?name={QUEUE}&class=Orders::Refund&q=c97",
     "busy": "/busy",
+    "busy-deep": "/busy?start=1000&from=150",
     "retries": "/retries",
     "retries-search": "/retries?error=Deadlocked&q=c97",
     "retries-errors": "/retries/errors",

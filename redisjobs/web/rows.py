@@ -16,6 +16,7 @@ _LONGEST = 200  # characters of a name in a link
 _EQUAL = 10_000  # entries of one score that are looked at for a chosen one
 _STEP = 1_000
 _BEFORE = 100  # of a queue, in front of where a job stood
+_PUSHED = 10_000  # of a queue, behind that
 PLACES = {"retries": "retry", "scheduled": "schedule", "dead": "dead"}
 
 
@@ -64,19 +65,20 @@ def chosen(jobs: JobSet, marks: Iterable[str]) -> list[bytes]:
 
 
 def chosen_in_queue(queue: Queue, marks: Iterable[str]) -> list[bytes]:
-    """Return the bytes of the jobs that were chosen, as far as they stand near the place where they were shown."""
-    places: dict[str, int] = {}
-    for one in marks:
-        place, _, digest = one.partition(":")
-        if place.isdecimal() and len(place) < 12:
-            places[digest] = int(place)
-    found: dict[str, bytes] = {}
-    for place_at in sorted(places.values()):
-        if len(found) == len(places):
+    """Return the bytes of the jobs that were chosen, the next first, if they stand near where they were shown."""
+    pairs = [(int(place), digest) for place, _, digest in (one.partition(":") for one in marks) if place.isdecimal()]
+    wanted = {digest for _, digest in pairs}
+    first = max(0, min((place for place, _ in pairs), default=0) - _BEFORE)
+    found: list[bytes] = []
+    for start in range(first, first + _PUSHED, _STEP):  # what was pushed since stands in front of it
+        some = queue.page(start, _STEP) if wanted else []
+        for entry in some:
+            if (digest := fingerprint(entry.raw)) in wanted:
+                wanted.discard(digest)
+                found.append(entry.raw)
+        if len(some) < _STEP:
             break
-        near = queue.page(max(0, place_at - _BEFORE), _BEFORE + _STEP)  # what was pushed since stands in front of it
-        found |= {digest: entry.raw for entry in near if (digest := fingerprint(entry.raw)) in places}
-    return list(found.values())
+    return found[::-1]
 
 
 def job_link(view: View, entry: JobEntry, place: str = "") -> str:

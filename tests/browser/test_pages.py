@@ -28,7 +28,6 @@ HOSTILE = {
     "job with a packed bomb": f"/jobs/{hostile.INFLATES}",
 }
 
-NAMELESS = pytest.mark.xfail(strict=True, reason="a link to a queue or a job whose name is blank has no text")
 JOB = pytest.param(
     "/jobs/{}", marks=pytest.mark.xfail(strict=True, reason="a jid with a newline in it has no page: 404")
 )
@@ -59,9 +58,7 @@ def test_a_page_is_without_fault(visitor: Visitor, seeded: dict[str, Site], name
     assert look == "narrow" or axe(page) == []
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=NAMELESS if name in ("queues", "queue from 50") else ()) for name in HOSTILE]
-)
+@pytest.mark.parametrize("name", HOSTILE)
 def test_a_page_of_hostile_texts_runs_nothing_and_stays_in_shape(
     visitor: Visitor, seeded: dict[str, Site], name: str
 ) -> None:

@@ -95,13 +95,51 @@ def test_processes_are_told_one_or_all(redis: RealRedis, browser: Browser, actio
     seed(redis, "app-1:42:x")
     seed(redis, "app-2:42:x")
     seed(redis, "app-3:42:x", embedded=True)
-    send = browser.sure if action == "stop" else browser.post
+    send = browser.post if action == "dump" else browser.sure
 
     assert "app-1:42:x will" in notice(send("/busy/tell", {"action": action, "process": "app-1:42:x"}))
     assert "all 2 processes will" in notice(send("/busy/tell", {"action": action}))
 
     signals = {name: redis.client.lrange(f"app-{name}:42:x-signals", 0, -1) for name in (1, 2, 3)}
     assert signals == {1: [signal.encode()] * 2, 2: [signal.encode()], 3: []}
+
+
+def test_what_processes_were_told_is_written_down(
+    redis: RealRedis, browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Under names that a log record does not have itself: it refuses those."""
+    seed(redis, "app-1:42:x")
+
+    with caplog.at_level("INFO", "redisjobs.web"):
+        told = browser.post("/busy/tell", {"action": "dump", "process": "app-1:42:x"})
+
+    assert told.status_code == 200
+    noted = [vars(record) for record in caplog.records if record.message == "action"]
+    assert [(one["action"], one["worker"], one["count"]) for one in noted] == [("dump processes", "app-1:42:x", 1)]
+    assert noted[0]["who"]
+
+
+def test_a_job_is_cancelled_and_that_is_written_down(
+    redis: RealRedis, browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    seed(redis, "app-1:42:x", works=1, version="redisjobs 0.1")
+
+    with caplog.at_level("INFO", "redisjobs.web"):
+        told = browser.sure("/busy/cancel", {"jid": "app-1:42:x-0", "process": "app-1:42:x", "thread": "t0"})
+
+    assert told.status_code == 200
+    assert [vars(record)["worker"] for record in caplog.records if record.message == "action"] == ["app-1:42:x"]
+
+
+def test_who_may_only_look_sees_no_button_of_processes(redis: RealRedis, browse: Callable[..., Browser]) -> None:
+    seed(redis, "app-1:42:x", works=1, version="redisjobs 0.1")
+    web = browse(read_only=True)
+
+    page = web.get("/busy").text
+
+    assert "app-1:42:x-0" in page and "/busy/tell" not in page and "/busy/cancel" not in page
+    assert web.post("/busy/tell", {"action": "dump"}).status_code == 403
+    assert not redis.client.exists("app-1:42:x-signals")
 
 
 def test_one_that_went_meanwhile_is_said(browser: Browser) -> None:

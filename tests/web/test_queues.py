@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import time
+from collections.abc import Callable
 from html import unescape
 from typing import Any
 
@@ -166,3 +167,65 @@ def test_a_queue_whose_name_is_no_text_is_reached_too(redis: RealRedis, client: 
 
     [link] = [unescape(one) for one in re.findall(r'href="([^"]*)"', client.text("/queues")) if "queue?" in one]
     assert len(marks(client.text(link))) == 1
+
+
+def _jids(redis: RealRedis, queue: str) -> list[str]:
+    """Return the jids of a queue, the next one first."""
+    return [json.loads(raw)["jid"] for raw in reversed(redis.client.lrange(f"queue:{queue}", 0, -1))]
+
+
+def test_chosen_jobs_are_moved_in_the_order_they_run(redis: RealRedis, web: Browser) -> None:
+    redis.seed({"queue:low": [a_payload(jid=jid, queue="low") for jid in ("c", "b", "a")]})
+    marks = re.findall(r'name="job" value="([^"]+)"', web.get("/queue", name="low").text)
+
+    done = web.sure("/queue/act?name=low", {"action": "move", "target": "high", "job": [marks[0], marks[2]]})
+
+    assert notice(done).startswith("2 moved")
+    assert (_jids(redis, "low"), _jids(redis, "high")) == (["b"], ["a", "c"])
+
+
+def test_a_chosen_job_is_found_behind_thousands_that_were_pushed_since(redis: RealRedis, web: Browser) -> None:
+    redis.seed({"queue:low": [a_payload(jid=jid, queue="low") for jid in ("c", "b", "a")]})
+    marks = re.findall(r'name="job" value="([^"]+)"', web.get("/queue", name="low").text)
+    redis.client.lpush("queue:low", *(a_payload(jid=f"new-{number}", queue="low") for number in range(3_000)))
+    redis.client.rpop("queue:low")
+
+    done = web.sure("/queue/act?name=low", {"action": "delete", "job": marks[1]})
+
+    assert notice(done) == "1 deleted"
+    assert _jids(redis, "low")[:2] == ["c", "new-0"]
+
+
+@pytest.mark.parametrize(("origin", "path"), [("queue", "/queue"), ("", "/queues")])
+def test_a_queue_is_paused_and_resumed_where_the_button_is(
+    redis: RealRedis, app: RedisJobs, web: Browser, origin: str, path: str
+) -> None:
+    redis.seed({"queue:low": [a_payload(queue="low")], "queues": {"low"}})
+
+    paused = web.post("/queue/pause?name=low", {"from": origin})
+    assert app.queue("low").paused and paused.url.path == path and "Resume" in paused.text
+
+    resumed = web.post("/queue/resume?name=low", {"from": origin})
+    assert not app.queue("low").paused and "Pause" in resumed.text
+
+
+def test_a_queue_is_cleared_once_somebody_is_sure(redis: RealRedis, web: Browser) -> None:
+    redis.seed({"queue:low": [a_payload(queue="low")], "queues": {"low"}})
+
+    assert notice(web.sure("/queue/clear?name=low")) == "1 jobs deleted"
+    assert not redis.client.exists("queue:low")
+
+
+def test_who_may_only_look_sees_no_button_of_a_queue(redis: RealRedis, browse: Callable[..., Browser]) -> None:
+    redis.seed({"queue:low": [a_payload(queue="low")], "queues": {"low"}})
+    web = browse(read_only=True)
+
+    assert "/queue/" not in web.get("/queues").text and 'name="action"' not in web.get("/queue", name="low").text
+    assert web.post("/queue/act?name=low", {"action": "delete", "scope": "all"}).status_code == 403
+    assert redis.client.llen("queue:low") == 1
+
+
+def test_secrets_of_jobs_in_a_queue_are_hidden(redis: RealRedis, browse: Callable[..., Browser]) -> None:
+    redis.seed({"queue:low": [a_payload(queue="low", args=["card-4111"])]})
+
+    assert "card-4111" not in browse(redact=[r"card-\d+"]).get("/queue", name="low").text

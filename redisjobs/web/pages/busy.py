@@ -57,7 +57,7 @@ def show(view: View) -> Response:
 
 
 def tell(view: View) -> Response:
-    """Have one process, or all, do something; a stop asks."""
+    """Have one process, or all, do something; asks but for a dump of threads: from the others there is no way back."""
     kind, identity = view.field("action"), view.field("process")
     if kind not in _SIGNALS:
         raise RefusedError(400, TEXTS.no_action, TEXTS.no_action_remedy)
@@ -66,11 +66,12 @@ def tell(view: View) -> Response:
     if not told:
         return view.go("/busy", TEXTS.no_process)
     who = identity or TEXTS.at("all_processes", count=len(told))
-    if kind == "stop" and not view.sure:
-        return view.ask(TEXTS.at("stop_ask", who=who), TEXTS.stop, details=[TEXTS.stop_note], back=view.url("/busy"))
+    if kind != "dump" and not view.sure:
+        question, note = TEXTS.at(f"{kind}_ask", who=who), TEXTS[f"{kind}_note"]
+        return view.ask(question, TEXTS[kind], details=[note], back=view.url("/busy"))
     for process in told:
         _SIGNALS[kind](process)
-    view.note(f"{kind} processes", process=identity or "all", count=len(told))
+    view.note(f"{kind} processes", worker=identity or "all", count=len(told))
     return view.go("/busy", TEXTS.at(f"{kind}_told", who=who))
 
 
@@ -92,7 +93,7 @@ def cancel(view: View) -> Response:
         work.cancel()
     except RedisJobsError as error:
         return view.go("/busy", str(error))
-    view.note("cancel job", jid=jid, process=work.process)
+    view.note("cancel job", jid=jid, worker=work.process)
     return view.go("/busy", TEXTS.at("cancel_told", jid=jid))
 
 

@@ -15,7 +15,7 @@ from redisjobs.web.tasks import Tasks
 from redisjobs.web.texts import TEXTS
 from redisjobs.web.view import View, chosen
 
-LOOK_S = 0.15
+LOOK_S = 0.12
 """How long a page looks through jobs."""
 _AT_ONCE = 500
 

@@ -79,7 +79,7 @@ def pause(view: View) -> Response:
     name = view.params.get("name", "")
     Queue(view.access, name).pause()
     view.note("pause queue", queue=name)
-    return view.go("/queues", TEXTS.at("paused_note", name=name))
+    return _back(view, name, TEXTS.at("paused_note", name=name))
 
 
 def resume(view: View) -> Response:
@@ -87,7 +87,7 @@ def resume(view: View) -> Response:
     name = view.params.get("name", "")
     Queue(view.access, name).unpause()
     view.note("resume queue", queue=name)
-    return view.go("/queues", TEXTS.at("resumed_note", name=name))
+    return _back(view, name, TEXTS.at("resumed_note", name=name))
 
 
 def clear(view: View) -> Response:
@@ -100,6 +100,11 @@ def clear(view: View) -> Response:
     count = queue.clear()
     view.note("clear queue", queue=name, count=count)
     return view.go("/queues", TEXTS.at("cleared", count=count))
+
+
+def _back(view: View, name: str, notice: str) -> Response:
+    """Go back to the page that the button was on."""
+    return view.go("/queue", notice, name=name) if view.field("from") == "queue" else view.go("/queues", notice)
 
 
 def _action(view: View, name: str) -> bulk.Action:
