@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,22 +10,18 @@ import click
 from redisjobs.cli.matching import Stopped, access_of, query_of, told
 from redisjobs.cli.output import echo, echo_json
 from redisjobs.cli.session import Session, confirm, shared_options, yes_option
-from redisjobs.errors import QueryError
 from redisjobs.lazy import LazyModule
 from redisjobs.wording import date, is_text, printable
 
 if TYPE_CHECKING:
-    from redisjobs.inspector import bulk, places
-    from redisjobs.inspector import query as queries
+    from redisjobs.inspector import bulk, moments, places
 else:
     bulk = LazyModule("redisjobs.inspector.bulk")
+    moments = LazyModule("redisjobs.inspector.moments")
     places = LazyModule("redisjobs.inspector.places")
-    queries = LazyModule("redisjobs.inspector.query")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SHIFT = re.compile(r"([+-]?\d+(?:\.\d+)?) ?(s|m|min|h|d|w)", re.ASCII)
-_UNIT_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PREVIEW_S = 10.0
 _TOLD = 5  # entries that an error names
 
@@ -80,7 +75,7 @@ def delete(session: Session, /, **given: Any) -> None:
 
 @click.command()
 @bulk_options
-@click.option("--at", metavar="MOMENT", help="When: +2h (from now), 2026-01-31T08:00 (UTC), or Unix seconds.")
+@click.option("--at", metavar="MOMENT", help="When: 2h (from now), 2026-01-31T08:00 (UTC), or Unix seconds.")
 @click.option("--by", metavar="DURATION", help="How much later than they are due: 30m, 2h, 7d; -2h for sooner.")
 @click.pass_obj
 def reschedule(session: Session, /, at: str | None, by: str | None, **given: Any) -> None:
@@ -96,18 +91,18 @@ def reschedule(session: Session, /, at: str | None, by: str | None, **given: Any
 
 
 def _moment(text: str) -> float:
-    try:
-        return queries.Query.of({"since": text}).since or 0.0
-    except QueryError:
-        how = "write +2h (from now), 2026-01-31T08:00 (UTC), or Unix seconds"
-        raise click.UsageError(f"--at {text}: no moment; {how}") from None
+    at = moments.moment(text, past=False)
+    if at is None:
+        how = "write 2h (from now), 2026-01-31T08:00 (UTC), or Unix seconds"
+        raise click.UsageError(f"--at {text}: no moment; {how}")
+    return at
 
 
 def _shift_s(text: str) -> float:
-    found = _SHIFT.fullmatch(text)
+    found = moments.duration_s(text)
     if found is None:
         raise click.UsageError(f"--by {text}: no duration; write 90s, 30m, 2h or 7d, with - in front for sooner")
-    return float(found[1]) * _UNIT_S[found[2]]
+    return found
 
 
 def _run(session: Session, verb: str, action: bulk.Action, *, where: str, place: str, **how: bool) -> None:

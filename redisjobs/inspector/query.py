@@ -5,18 +5,16 @@ Pure: nothing here asks Redis. `needle` and `folded` let Redis pass over most of
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from redisjobs import clock
 from redisjobs.errors import QueryError, did_you_mean
+from redisjobs.inspector import moments
 from redisjobs.inspector.entries import RAW_ID, JobEntry, ResqueEntry, SetEntry
 
 _FIELDS = {
@@ -41,8 +39,6 @@ _AND = re.compile(r"\s+and\s+(?=\S)", re.IGNORECASE)
 _HOW = "write terms such as class=Mail and error~'timed out' and since=2h"
 
 _PLAIN = re.compile(r"[\w-]+", re.ASCII)  # no JSON writes these in another way
-_AGO = re.compile(r"(\+?)(\d+(?:\.\d+)?) ?(s|m|min|h|d|w)")
-_UNIT_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 class Term(NamedTuple):
@@ -198,25 +194,10 @@ def _moment(term: Term) -> float:
     """Read a moment: `2h` (ago), `+2h` (from now), a date with or without time (UTC), or Unix seconds."""
     if term.operator != "=":
         raise QueryError(f"{term}: {term.field} takes only =")
-    at = _seconds(term.value.strip())
-    if not math.isfinite(at):
+    at = moments.moment(term.value, past=True)
+    if at is None:
         raise QueryError(f"{term}: no moment; write 30m, 2h or 7d (ago), +2h (from now), 2026-01-31, or Unix seconds")
     return at
-
-
-def _seconds(text: str) -> float:
-    if ago := _AGO.fullmatch(text):
-        distance_s = float(ago[2]) * _UNIT_S[ago[3]]
-        return clock.now() + (distance_s if ago[1] else -distance_s)
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return math.nan
 
 
 def _usual(field: str) -> str:
