@@ -35,7 +35,7 @@ ERRORS = (
     ("ActiveRecord::Deadlocked", "Deadlock found when trying to get lock on orders {0}"),
     ("TimeoutError", "no answer from https://hooks.example.com/{0} within {1} s"),
     ("KeyError", "'sku-{0}'"),
-    ("Stripe::CardError", "Your card was declined (request req_{0:x})"),
+    ("Stripe::CardError", "Your card was declined (request req_{0:08x})"),
     ("NoMethodError", "undefined method `price' for nil:NilClass"),
     ("ValueError", "could not convert string to float: '{1},{0}'"),
 )

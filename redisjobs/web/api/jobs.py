@@ -115,7 +115,7 @@ def cancel(call: Call[Struct, bytes]) -> Acted:
     if work is None:
         raise RefusedError(404, "it does not run", "It has ended, or began after the last heartbeat of its process.")
     work.cancel()
-    call.view.note("cancel job", jid=work.jid, process=work.process)
+    call.view.note("cancel job", jid=work.jid, worker=work.process)
     return Acted(done=1, left=0, reasons=[])
 
 

@@ -133,7 +133,7 @@ def _tell_one(order: str) -> Callable[[Call[Chosen, bytes]], Told]:
     def respond(call: Call[Chosen, bytes]) -> Told:
         process = _member(Fleet(call.access), call).process
         _ORDERS[order][1](process)
-        call.view.note(f"{order} process", process=process.identity)
+        call.view.note(f"{order} process", worker=process.identity)
         return Told(told=[process.identity])
 
     return respond
