@@ -25,7 +25,7 @@ from tests.support.eventually import eventually
 from tests.support.fleet import WorkerProcess, command
 from tests.support.real_redis import RealRedis
 from tests.support.site import Site
-from tests.support.tables import Row, tables
+from tests.support.tables import Cell, Row, tables
 
 pytestmark = [
     pytest.mark.browser,
@@ -53,6 +53,7 @@ sets.flat_map do |path, set|
   set.new.map { |entry| ["/#{path}/#{entry.score}-#{entry.jid}", entry.jid, entry.item, entry.error_backtrace] }
 end
 """
+ITERATION = Cell("cursor=7; exec=3; rt=12.5s", [], "", [])
 STEPS = {
     "Created At": "created",
     "Enqueued": "enqueued",
@@ -208,6 +209,8 @@ def check_queues(scene: Scene) -> None:
 def check_job_pages(scene: Scene) -> None:
     entries = scene.peer.eval(ENTRIES)
     assert len(entries) == 6
+    for _, jid, _, _ in entries:
+        scene.redis.client.hset(f"it-{jid}", mapping={"c": "7", "ex": 3, "rt": 12.5})
     for path, jid, payload, backtrace in entries:
         theirs = {
             head: cell
@@ -237,6 +240,9 @@ def check_job_pages(scene: Scene) -> None:
         assert json.loads(page.locator("pre").first.inner_text()) == payload["args"]
         page.get_by_text("Payload", exact=True).click()
         assert json.loads(page.locator("pre").last.inner_text()) == payload
+        if "retries" in path:
+            assert page.get_by_text("at 7, begun 3 times, ran 12 s in all").count() == 1
+            assert theirs.get("Iteration", ITERATION).text == ITERATION.text  # pages of 7 say nothing of it
         if "scheduled" in path:
             continue
         assert page.get_by_role("heading", name=f"Error: {theirs['Error Class'].text}").count() == 1
