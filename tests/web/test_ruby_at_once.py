@@ -17,15 +17,9 @@ from tests.support.eventually import eventually
 from tests.support.real_redis import RealRedis
 from tests.web.client import Client
 
+pytestmark = pytest.mark.interop
+
 MANY, STEP = 2_000, 100
-
-
-@pytest.fixture
-def client(app: RedisJobs) -> Iterator[Client]:
-    """A program that uses our pages."""
-    made = Client(app.web())
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("action", ["retry", "kill"])
