@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,9 @@ class Web(Starlette):
         ]
 
     def _route(self, path: str, respond: Respond, *, method: str = "GET") -> Route:
-        return Route(path, self._answer(respond), methods=[method])
+        route = Route(path, self._answer(respond), methods=[method])
+        route.path_regex = re.compile(route.path_regex.pattern, re.DOTALL)  # a jid may have a newline
+        return route
 
     def _answer(self, respond: Respond) -> Callable[[Request], Awaitable[Response]]:
         """Return an endpoint that reads what was sent, and has a thread answer: the inspector waits for Redis."""
