@@ -276,6 +276,8 @@ TEXTS = Texts(
         "wire_class": "Class",
         "retried": "Retries so far",
         "bytes": "Size",
+        "iteration": "Iteration",
+        "iterated": "at {cursor}, begun {runs:,} times, ran {time} in all",
         "timeline": "Timeline",
         "no_timeline": "It tells no times.",
         "backtrace": "Backtrace",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from tests.interop.conftest import peer, session_peer  # noqa: F401  fixtures here too
 from tests.support.browser import MissingError, Visitor, chromium
 from tests.support.site import Site
 

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from redisjobs import RedisJobs
+from tests.browser.steps import SOON_MS, sure, told
 from tests.support.browser import Visitor
 from tests.support.builders import a_payload
 from tests.support.real_redis import RealRedis
@@ -18,7 +19,6 @@ from tests.support.site import Site
 
 pytestmark = pytest.mark.browser
 
-SOON_MS = 30_000
 JOBS = ("c", "b", "a")
 """The newest first."""
 PROCESS = "host-1:7:x"
@@ -37,17 +37,6 @@ def page(app: RedisJobs, redis: RealRedis, serve: Callable[[Any], Site], visitor
     opened = visitor.page(f"{serve(app.web()).url}/queues")
     opened.set_default_timeout(SOON_MS)
     yield opened
-
-
-def told(page: Page, text: str) -> None:
-    """See what a page says about the act before."""
-    expect(page.get_by_role("status")).to_contain_text(text, timeout=SOON_MS)
-
-
-def sure(page: Page, button: str) -> None:
-    """Say yes to what is asked."""
-    expect(page.get_by_role("heading", name="Are you sure?")).to_be_visible(timeout=SOON_MS)
-    page.get_by_role("button", name=button, exact=True).click()
 
 
 def jids(redis: RealRedis, queue: str) -> list[str]:

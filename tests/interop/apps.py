@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any
+from typing import Any, cast
 
 from redisjobs import RedisJobs, current_job
 from redisjobs.store.op import command
@@ -53,4 +53,6 @@ def interop_app(url: str | None = None, wire: Wire = "sidekiq8", namespace: str 
     return app
 
 
-app = interop_app(namespace=os.environ.get("INTEROP_NAMESPACE", ""))
+app = interop_app(
+    wire=cast(Wire, os.environ.get("INTEROP_WIRE", "sidekiq8")), namespace=os.environ.get("INTEROP_NAMESPACE", "")
+)

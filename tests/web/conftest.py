@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from redisjobs import RedisJobs
+from tests.interop.conftest import peer, session_peer  # noqa: F401  fixtures here too
 from tests.web.api import Api
 from tests.web.browser import Browser
 from tests.web.client import Client

@@ -41,6 +41,14 @@ def test_a_job_is_shown_whole_wherever_it_is(api: Api, redis: RealRedis, key: st
     assert "hunter22" not in json.dumps(found)
 
 
+def test_a_job_of_rubys_that_iterates_tells_how_far_it_is(api: Api, redis: RealRedis) -> None:
+    redis.seed({"retry": {RAW: 5e9}})
+    assert api.get(f"/jobs/{JID}")["iteration"] is None
+    redis.client.hset(f"it-{JID}", mapping={"c": "[7]", "ex": 3, "rt": 12.5})
+
+    assert api.get(f"/jobs/{JID}")["iteration"] == {"cursor": "[7]", "executions": 3, "runtime_s": 12.5}
+
+
 def test_a_job_that_is_nowhere_is_a_problem(api: Api) -> None:
     api.refused(404, "GET", "/jobs/nothing")
     api.refused(404, "POST", "/jobs/nothing/retry")

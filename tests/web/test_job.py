@@ -32,6 +32,18 @@ RAW = a_payload(
 HOSTILE = "<script>alert(1)</script>\u202e\x00\x1b[31m"
 
 
+def test_a_job_of_rubys_that_iterates_tells_how_far_it_is(web: Browser, redis: RealRedis) -> None:
+    redis.seed({"retry": {RAW: 5e9}})
+    redis.client.hset(f"it-{JID}", mapping={"c": '["<b>",7]', "ex": 3, "rt": 12.5})
+
+    page = web.get(f"/jobs/{JID}").text
+
+    assert "at [&#34;&lt;b&gt;&#34;,7], begun 3 times, ran 12 s in all" in page
+    for field, nonsense in (("rt", "inf"), ("ex", "x")):
+        redis.client.hset(f"it-{JID}", field, nonsense)
+        assert "begun" not in web.get(f"/jobs/{JID}").text
+
+
 @pytest.mark.parametrize(
     ("key", "said"), [("retry", "waits for a retry"), ("dead", "dead"), ("schedule", "scheduled"), ("", "in its queue")]
 )

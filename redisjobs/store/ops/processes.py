@@ -162,6 +162,14 @@ def iterates(keys: Keys, jid: str) -> Op[bool]:
     return command("HGET", keys.iteration(jid), "c", decode=lambda cursor: cursor is not None)
 
 
+def iteration(keys: Keys, jid: str) -> Op[list[bytes | None]]:
+    """Read what Ruby wrote down of a job that iterates: its cursor, its executions, and their seconds.
+
+    Safe to send twice: it only reads.
+    """
+    return command("HMGET", keys.iteration(jid), "c", "ex", "rt")
+
+
 def cancel_iteration(keys: Keys, jid: str) -> Op[bool]:
     """Have Ruby end a job that iterates, at its next look; False if it is none, or not known to be one.
 

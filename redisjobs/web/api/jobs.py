@@ -12,6 +12,7 @@ from redisjobs.inspector import JobEntry, WorkSet, bulk
 from redisjobs.inspector.acting import ACTIONS, act
 from redisjobs.inspector.again import again
 from redisjobs.inspector.enqueuing import enqueue
+from redisjobs.inspector.iteration import iteration
 from redisjobs.inspector.search import Located, find, locate
 from redisjobs.web.api.endpoint import Call, Endpoint
 from redisjobs.web.api.shapes import Acted, BudgetS, Job, Listing, WholeJob, checked, job, reasons, whole
@@ -90,7 +91,8 @@ def found(call: Call[Listing, bytes]) -> FoundJobs:
 
 def one(call: Call[Hint, bytes]) -> WholeJob:
     """Show one job."""
-    return whole(call.view.site.redaction, _located(call))
+    found = _located(call)
+    return whole(call.view.site.redaction, found, iteration(call.view.access, _entry(found).jid))
 
 
 def _acts(kind: str, action: Callable[[Any], bulk.Action]) -> Callable[[Call[Hint, Any]], Acted]:

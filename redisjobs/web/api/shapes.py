@@ -16,6 +16,7 @@ from msgspec import Meta, Struct, field
 from redisjobs.errors import QueryError
 from redisjobs.inspector import JobEntry, SetEntry
 from redisjobs.inspector.acting import ACTIONS, hint, key
+from redisjobs.inspector.iteration import Iteration
 from redisjobs.inspector.query import Query
 from redisjobs.inspector.redact import Redaction
 from redisjobs.inspector.search import Found, Located
@@ -110,6 +111,14 @@ class Happened(Struct, kw_only=True):
     detail: str
 
 
+class Iterated(Struct, kw_only=True):
+    """How far a job of Ruby's is that iterates: its cursor as JSON text, how often it was begun, its seconds in all."""
+
+    cursor: str
+    executions: int
+    runtime_s: float
+
+
 class WholeJob(Job, kw_only=True):
     """All that is known of a job. `process` and `thread` run it since `run_at`; `process` alone holds it.
 
@@ -124,6 +133,7 @@ class WholeJob(Job, kw_only=True):
     raw_base64: str
     backtrace: list[str]
     timeline: list[Happened]
+    iteration: Iterated | None
     actions: list[str]
 
 
@@ -158,7 +168,7 @@ def jobs(cover: Redaction, found: Found[Any], place: Place) -> Jobs:
     )
 
 
-def whole(cover: Redaction, found: Located) -> WholeJob:
+def whole(cover: Redaction, found: Located, far: Iteration | None) -> WholeJob:
     """Return all that is known of a job that was found."""
     entry = found.entry
     assert entry is not None and found.place
@@ -175,8 +185,13 @@ def whole(cover: Redaction, found: Located) -> WholeJob:
         raw_base64="" if is_object else base64.b64encode(shown.raw).decode(),
         backtrace=shown.backtrace,
         timeline=[Happened(what=step.what, at=finite(step.at), detail=step.detail) for step in steps],
+        iteration=_iterated(cover, far) if far else None,
         actions=list(ACTIONS.get(found.place, ())),
     )
+
+
+def _iterated(cover: Redaction, far: Iteration) -> Iterated:
+    return Iterated(cursor=cover.text(far.cursor), executions=far.executions, runtime_s=far.runtime_s)
 
 
 def reasons(cover: Redaction, told: Sequence[tuple[str, str]]) -> list[Reason]:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from redisjobs.errors import PayloadError
 from redisjobs.inspector import DeadSet, JobEntry, JobSet, Queue, RetrySet, ScheduledSet, SetEntry, bulk
 from redisjobs.inspector.again import again
+from redisjobs.inspector.iteration import iteration
 from redisjobs.inspector.query import Query
 from redisjobs.inspector.search import Located, locate
 from redisjobs.inspector.timeline import timeline
@@ -48,6 +49,8 @@ def show(view: View) -> Response:
         payload=_text(shown.raw),
         size=len(found.entry.raw),
         trace="\n".join(shown.backtrace),
+        iteration=iteration(view.access, found.entry.jid),
+        covered=view.site.redaction.text,
         steps=timeline(shown, found.place, run_at=found.run_at),
         actions=_ACTIONS.get(found.place, ()),
         can_edit=not found.entry.malformed,

@@ -8,7 +8,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from redisjobs.errors import QueryError
-from redisjobs.inspector import JobSet, Queue, bulk
+from redisjobs.inspector import JobSet, Queue, ScheduledSet, bulk
 from redisjobs.inspector.query import Query
 from redisjobs.web.problems import RefusedError
 from redisjobs.web.tasks import Tasks
@@ -63,7 +63,8 @@ def act(
     back = view.url(place.path, **params)
     if not view.sure:
         details = [_told(query)] if query else []
-        return view.ask(f"{title}?", TEXTS[kind], details=[*details, TEXTS[f"{kind}_note"]], back=back)
+        button = TEXTS.retry_now if kind == "retry" and isinstance(source, ScheduledSet) else TEXTS[kind]
+        return view.ask(f"{title}?", button, details=[*details, TEXTS[f"{kind}_note"]], back=back)
     facts = {"count": counted.count, "partial": counted.partial, "filter": _told(query)}
     view.note(f"{kind} in {place.path.strip('/')}", **facts, **place.facts)
     if counted.partial or counted.count > _AT_ONCE:
