@@ -30,7 +30,10 @@ def painted(page: Page, colour: str) -> bool:
             """(name) => {
               const canvas = document.querySelector("[data-chart] canvas");
               const probe = new OffscreenCanvas(1, 1).getContext("2d");
-              probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
+              const shown = document.body.appendChild(document.createElement("span"));
+              shown.style.color = `var(--${name})`;
+              probe.fillStyle = getComputedStyle(shown).color;
+              shown.remove();
               probe.fillRect(0, 0, 1, 1);
               const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
               const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

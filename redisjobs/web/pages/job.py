@@ -8,27 +8,19 @@ import msgspec
 from starlette.responses import Response
 
 from redisjobs.errors import PayloadError
-from redisjobs.inspector import DeadSet, JobEntry, JobSet, Queue, RetrySet, ScheduledSet, SetEntry, bulk
+from redisjobs.inspector import JobEntry, Queue, SetEntry, acting, bulk
 from redisjobs.inspector.again import again
 from redisjobs.inspector.iteration import iteration
-from redisjobs.inspector.query import Query
 from redisjobs.inspector.search import Located, locate
 from redisjobs.inspector.timeline import timeline
 from redisjobs.web import rows
 from redisjobs.web.moments import moment
-from redisjobs.web.pages.many import done
+from redisjobs.web.pages import many
 from redisjobs.web.pages.path import Path
 from redisjobs.web.problems import RefusedError
 from redisjobs.web.texts import TEXTS
 from redisjobs.web.view import View
 
-SETS: dict[str, type[JobSet]] = {"retry": RetrySet, "schedule": ScheduledSet, "dead": DeadSet}
-_ACTIONS = {
-    "retry": ("retry", "kill", "delete", "reschedule"),
-    "schedule": ("retry", "kill", "delete", "reschedule"),
-    "dead": ("retry", "delete"),
-    "queue": ("kill", "delete"),
-}
 _LOOK_S, _LONGER_S = 0.15, 5.0
 _LONGEST_TO_EDIT = 200_000
 
@@ -52,9 +44,9 @@ def show(view: View) -> Response:
         iteration=iteration(view.access, found.entry.jid),
         covered=view.site.redaction.text,
         steps=timeline(shown, found.place, run_at=found.run_at),
-        actions=_ACTIONS.get(found.place, ()),
+        actions=acting.ACTIONS.get(found.place, ()),
         can_edit=not found.entry.malformed,
-        hint=_hint(view, found),
+        hint=_hint(found),
         fits=rows.fits,
     )
 
@@ -63,15 +55,18 @@ def act(view: View) -> Response:
     """Retry, kill, delete or reschedule it; deleting asks."""
     jid, kind = view.part("jid"), view.field("action")
     found = _found(view, jid)
-    if kind not in _ACTIONS.get(found.place, ()):
+    if kind not in acting.ACTIONS.get(found.place, ()) or kind == "cancel":  # which the page of the workers does
         raise RefusedError(409, TEXTS.not_now, TEXTS.not_now_remedy)
     if kind == "delete" and not view.sure:
-        back = view.url(f"/jobs/{jid}", at=_hint(view, found))
+        back = view.url(f"/jobs/{jid}", at=_hint(found))
         return view.ask(TEXTS.at("delete_job_ask", jid=jid[:80]), TEXTS.delete, details=[TEXTS.delete_note], back=back)
-    work = bulk.Bulk(_source(view, found), Query(), _action(view, kind), selection=[_entry(found).raw])
-    *_, progress = work
-    view.note(f"{kind} job", jid=jid, place=found.place, count=progress.done)
-    said = done(view, work, progress) if progress.done or progress.left else TEXTS.gone_meanwhile
+    action = _action(view, kind)
+    acted = acting.act(view.access, found, action)
+    view.note(f"{kind} job", jid=jid, place=found.place, count=acted.count)
+    reasons = [reason for _, reason in acted.left]
+    said = (
+        many.done(view, action, acted.count, len(reasons), reasons) if acted.count or reasons else TEXTS.gone_meanwhile
+    )
     return view.go(f"/{_back(found)}" if kind == "delete" else f"/jobs/{jid}", said)
 
 
@@ -96,20 +91,19 @@ def enqueue(view: View) -> Response:
         )
     except PayloadError as error:
         return _form(view, jid, found, given, f"{error.field}: {error.problem}")
-    deletes = view.field("delete") == "1" and "delete" in _ACTIONS.get(found.place, ())
+    deletes = view.field("delete") == "1" and "delete" in acting.ACTIONS.get(found.place, ())
     if deletes:
-        for _ in bulk.Bulk(_source(view, found), Query(), bulk.Delete(), selection=[_entry(found).raw]):
-            pass
+        acting.act(view.access, found, bulk.Delete())
     view.note("enqueue anew", jid=made, like=jid, deleted=deletes)
     said = TEXTS.at("enqueued_new_deleted" if deletes else "enqueued_new", jid=jid[:80])
     return view.go(f"/jobs/{made}", said, at=Queue(view.access, given["queue"]).place)
 
 
 def _form(view: View, jid: str, found: Located, given: dict[str, str], problem: str = "") -> Response:
-    can_delete = "delete" in _ACTIONS.get(found.place, ())
+    can_delete = "delete" in acting.ACTIONS.get(found.place, ())
     status = 422 if problem else 200
     return view.page(
-        "edit.html", status, jid=jid, hint=_hint(view, found), given=given, problem=problem, can_delete=can_delete
+        "edit.html", status, jid=jid, hint=_hint(found), given=given, problem=problem, can_delete=can_delete
     )
 
 
@@ -160,17 +154,9 @@ def _entry(found: Located) -> JobEntry:
     return found.entry
 
 
-def _source(view: View, found: Located) -> JobSet | Queue:
-    if found.place in SETS:
-        return SETS[found.place](view.access)
-    return Queue(view.access, _entry(found).queue)
-
-
-def _hint(view: View, found: Located) -> str:
-    if isinstance(found.entry, SetEntry):
-        return f"{found.place}:{found.entry.score!r}"
-    fits = found.place == "queue" and rows.fits(_entry(found).queue)
-    return Queue(view.access, _entry(found).queue).place if fits else ""
+def _hint(found: Located) -> str:
+    entry = _entry(found)
+    return acting.hint(entry, found.place) if isinstance(entry, SetEntry) or rows.fits(entry.queue) else ""
 
 
 def _back(found: Located) -> str:

@@ -71,16 +71,17 @@ def act(
         task = Tasks(view.access).begin(work, title=title, who=view.user.name, back=back)
         return view.go(f"/tasks/{task.id}")
     *_, progress = work
-    return view.go(place.path, done(view, work, progress), **params)
+    reasons = list(dict(work.reasons).values())
+    return view.go(place.path, done(view, action, progress.done, progress.left, reasons), **params)
 
 
-def done(view: View, work: bulk.Bulk, progress: bulk.Progress) -> str:
-    """Say what bulk work did."""
-    said = TEXTS.at("bulk_done", count=progress.done, done=work.action.done)
-    if not progress.left:
+def done(view: View, action: bulk.Action, count: int, left: int, reasons: Sequence[str]) -> str:
+    """Say what was done with how many jobs, how many were left, and why the first of these."""
+    said = TEXTS.at("bulk_done", count=count, done=action.done)
+    if not left:
         return said
-    reason = view.site.redaction.text("; ".join(dict(work.reasons[:3]).values()))
-    return TEXTS.at("bulk_left", said=said, left=progress.left, reason=reason)
+    reason = view.site.redaction.text("; ".join(reasons[:3]))
+    return TEXTS.at("bulk_left", said=said, left=left, reason=reason)
 
 
 def _told(query: Query) -> str:

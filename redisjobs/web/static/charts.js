@@ -9,8 +9,12 @@ export function took(seconds) {
   return seconds < 120 ? `${whole.format(seconds)} s` : `${whole.format(seconds / 60)} min`;
 }
 
+const probe = document.body.appendChild(document.createElement("span"));
+probe.hidden = true;
+
 function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  probe.style.color = `var(--${name})`; // what it is in the theme of now
+  return getComputedStyle(probe).color;
 }
 
 function dates(zone) {
