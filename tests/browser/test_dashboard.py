@@ -93,11 +93,12 @@ def test_charts_take_the_colours_of_the_theme(
     lively.seed(redis)
     page = visitor.page(serve(app.web()).url + "/metrics?window=8h")
     assert painted(page, "accent")
-    light = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--accent')")
+    link = page.get_by_role("link", name="Metrics")
+    light = link.evaluate("(shown) => getComputedStyle(shown).color")
 
     page.get_by_role("button", name="Dark or light").click()
 
-    assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--accent')") != light
+    assert link.evaluate("(shown) => getComputedStyle(shown).color") != light
     assert painted(page, "accent")
 
 
