@@ -195,6 +195,16 @@ def test_much_bulk_work_becomes_a_task_that_can_be_followed(api: Api, redis: Rea
     api.refused(404, "DELETE", "/tasks/nothing")
 
 
+@pytest.mark.parametrize(("place", "key"), [("retries", "retry"), ("scheduled", "schedule"), ("dead", "dead")])
+def test_the_page_of_a_task_leads_back_to_where_its_jobs_are(api: Api, redis: RealRedis, place: str, key: str) -> None:
+    fill(redis, key, many(600))
+
+    begun = api.post(f"/{place}/bulk", {"action": "delete", "all": True})
+
+    page = api.http.get(f"/tasks/{begun['task']}").text
+    assert f'href="/{place}"' in page.partition("<main")[2]
+
+
 def test_jobs_are_exported_and_imported_byte_by_byte(api: Api, redis: RealRedis) -> None:
     raws = [*many(150), b"\xff no job"]
     fill(redis, "dead", raws)

@@ -53,16 +53,16 @@ class Worked(Acted, kw_only=True):
 
 def _on_set(name: str) -> Callable[[Call[Struct, Work]], Any]:
     def respond(call: Call[Struct, Work]) -> Any:
-        return _respond(call, places.place(call.access, name), PLACES[name])
+        return _respond(call, places.place(call.access, name))
 
     return respond
 
 
 def _on_queue(call: Call[Named, Work]) -> Any:
-    return _respond(call, queue_of(call), "queue")
+    return _respond(call, queue_of(call))
 
 
-def _respond(call: Call[Any, Work], source: JobSet | Queue, place: str) -> Any:
+def _respond(call: Call[Any, Work], source: JobSet | Queue) -> Any:
     asked = call.body
     action = _action(asked)
     action.on(source)  # raises if it cannot be done there
@@ -78,7 +78,8 @@ def _respond(call: Call[Any, Work], source: JobSet | Queue, place: str) -> Any:
     call.view.note(f"{asked.action} in {source.place}", **facts)
     work = bulk.Bulk(source, query, action)
     if counted.partial or counted.count > _AT_ONCE:
-        back = call.view.url("/queue", name=source.name) if isinstance(source, Queue) else call.view.url(f"/{place}")
+        of_queue = isinstance(source, Queue)
+        back = call.view.url("/queue", name=source.name) if of_queue else call.view.url(f"/{source.place}")
         title = f"{asked.action} {counted.count:,}{'+' if counted.partial else ''} jobs of {source.title}"
         task = Tasks(call.access).begin(work, title=title, who=call.view.user.name, back=back)
         return _worked(call, counted, task=task.id)
