@@ -78,10 +78,9 @@ def _respond(call: Call[Any, Work], source: JobSet | Queue) -> Any:
     call.view.note(f"{asked.action} in {source.place}", **facts)
     work = bulk.Bulk(source, query, action)
     if counted.partial or counted.count > _AT_ONCE:
-        of_queue = isinstance(source, Queue)
-        back = call.view.url("/queue", name=source.name) if of_queue else call.view.url(f"/{source.place}")
+        path, params = ("/queue", {"name": source.name}) if isinstance(source, Queue) else (f"/{source.place}", {})
         title = f"{asked.action} {counted.count:,}{'+' if counted.partial else ''} jobs of {source.title}"
-        task = Tasks(call.access).begin(work, title=title, who=call.view.user.name, back=back)
+        task = Tasks(call.access).begin(work, title=title, who=call.view.user.name, back=call.view.url(path, **params))
         return _worked(call, counted, task=task.id)
     *_, progress = work
     return _worked(call, counted, progress, work.reasons)
