@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
@@ -22,6 +26,9 @@ from tests.support.site import Site
 LOOKS = {"light": (WIDE, False), "dark": (WIDE, True), "narrow": (NARROW, False)}
 MAX_BYTES = 150_000
 MAX_HEIGHT_PX = 1_600
+LIVE = ("dashboard", "queues")
+BUSY_MS = 40_000
+"""For so long a page that is live is watched before its picture is taken."""
 
 
 def small(picture: bytes) -> bytes:
@@ -43,12 +50,33 @@ def take(site: Site, folder: Path, names: list[str]) -> list[str]:
         for name in names:
             for look, (width, dark) in LOOKS.items():
                 page = visitor.page(site.url + PAGES[name], width=width, dark=dark)
+                if name in LIVE and look == "light":
+                    page.wait_for_timeout(BUSY_MS)
                 file = folder / f"{name}-{look}.png"
                 file.write_bytes(small(page.screenshot(full_page=True, animations="disabled")))
                 print(f"{file}: {file.stat().st_size / 1e3:.0f} kB")
                 page.close()
         visitor.leave()
     return visitor.complaints
+
+
+@contextmanager
+def at_work(redis: RealRedis) -> Iterator[None]:
+    """Have the counters go up as if jobs ran, some hundred a second, more and less."""
+    ended = threading.Event()
+
+    def run() -> None:
+        turn = 0
+        while not ended.wait(0.25):
+            turn += 1
+            redis.client.incrby("stat:processed", int(90 + 35 * math.sin(turn / 9) + turn * 7 % 13))
+            redis.client.incrby("stat:failed", turn * 5 % 7)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
 
 
 def main() -> int:
@@ -63,7 +91,8 @@ def main() -> int:
         lively.seed(redis)
         app = RedisJobs(redis.url)
         site = Site(app.web())
-        complaints = take(site, args.to, args.names or list(PAGES))
+        with at_work(redis):
+            complaints = take(site, args.to, args.names or list(PAGES))
         site.close()
         app.close()
     print("\n".join(complaints), file=sys.stderr)
