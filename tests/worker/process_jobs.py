@@ -93,7 +93,7 @@ def release_once(flag: str) -> Any:
     return Release()
 
 
-@app.job(name="Crash", executor="process", retry=9, retry_in=lambda *_: 1)
+@app.job(name="Crash", executor="process", retry=9, retry_in=lambda *_: 3_600)
 def crash(how: str) -> None:
     """End this process as nothing should."""
     push("crashes", os.getpid())
