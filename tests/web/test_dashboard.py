@@ -159,8 +159,9 @@ def test_what_one_remedy_helps_against_stands_together(redis: RealRedis, client:
 def test_redis_tells_of_itself(redis: RealRedis, client: Client) -> None:
     page = words(client.text("/"))
 
-    version = redis.client.info("server")["redis_version"]
-    assert f"redis {version} standalone master" in page
+    told = redis.client.info("server")
+    name = "valkey" if "valkey_version" in told else "redis"
+    assert f"{name} {told[f'{name}_version']} standalone master" in page
     assert "no limit" in page
 
 
