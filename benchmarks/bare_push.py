@@ -14,7 +14,7 @@ from benchmarks.jobs import QUEUE
 from benchmarks.runs import Run
 from benchmarks.support import PrivateRedis, private_redis
 
-PYTHON_S = 25e-6
+PYTHON_S = 20e-6
 """About what checking arguments, writing a payload and choosing a connection takes."""
 _PAYLOAD = b'{"retry":true,"queue":"bench","args":[123456],"class":"Noop","jid":"%b","created_at":1790000000000}' % (
     b"0" * 24
