@@ -335,8 +335,11 @@ def test_what_our_pages_do_to_ruby_is_what_ruby_sees(scene: Scene) -> None:
     runs = wait_told(scene.redis, 7, "failed", LONG_S)
     assert runs[-1]["jid"] == jids["rb failed"]
     eventually(lambda: peer.eval("Sidekiq::RetrySet.new.size") == 2, LONG_S, "it failed again")
-    page.goto(f"/jobs/{jids['rb failed']}")
-    page.get_by_role("button", name="Kill").click()
+    kill = page.get_by_role("button", name="Kill")
+    eventually(  # Ruby tells that it runs until its next heartbeat
+        lambda: page.goto(f"/jobs/{jids['rb failed']}") and kill.count(), LONG_S, "its page shows it in the retry set"
+    )
+    kill.click()
     told(page, "1 killed")
     assert peer.eval("Sidekiq::DeadSet.new.map(&:jid)").count(jids["rb failed"]) == 1
     assert peer.eval("Sidekiq::RetrySet.new.map(&:jid)") == [jids["py failed"]]
