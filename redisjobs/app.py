@@ -278,7 +278,7 @@ class RedisJobs(LookingDoors, RailsDoors, DoorsForTests):
         """Close idle connections and let go of the private server, if there is one. The app stays usable."""
         for shard in self._shards.values():
             shard.close()
-        for name in ("store", "_access"):
+        for name in ("store", "access"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
         if self._location.leave():

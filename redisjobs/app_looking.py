@@ -50,72 +50,72 @@ class LookingDoors:
     @property
     def stats(self) -> inspector.Stats:
         """The counters and sizes as of now."""
-        return inspector.Stats(self._access)
+        return inspector.Stats(self.access)
 
     def queue(self, name: str = "default") -> inspector.Queue:
         """One queue, to look into or to clear."""
-        return inspector.Queue(self._access, name)
+        return inspector.Queue(self.access, name)
 
     @property
     def queues(self) -> list[inspector.Queue]:
         """All queues that jobs were ever pushed to and that were not cleared since."""
-        return inspector.all_queues(self._access)
+        return inspector.all_queues(self.access)
 
     @property
     def retries(self) -> inspector.RetrySet:
         """The failed jobs that wait for their next run."""
-        return inspector.RetrySet(self._access)
+        return inspector.RetrySet(self.access)
 
     @property
     def scheduled(self) -> inspector.ScheduledSet:
         """The jobs that wait for their moment."""
-        return inspector.ScheduledSet(self._access)
+        return inspector.ScheduledSet(self.access)
 
     @property
     def dead(self) -> inspector.DeadSet:
         """The jobs that were given up."""
-        return inspector.DeadSet(self._access)
+        return inspector.DeadSet(self.access)
 
     @property
     def resque(self) -> inspector.Resque:
         """What only Resque has, of an app with that dialect: its failed list, and more."""
-        return inspector.Resque(self._access)
+        return inspector.Resque(self.access)
 
     @property
     def processes(self) -> inspector.ProcessSet:
         """The worker processes that live, Ruby's too."""
-        return inspector.ProcessSet(self._access)
+        return inspector.ProcessSet(self.access)
 
     @property
     def fleet(self) -> inspector.Fleet:
         """The worker processes with what they run and hold, in one look."""
-        return inspector.Fleet(self._access)
+        return inspector.Fleet(self.access)
 
     @property
     def metrics(self) -> inspector.Metrics:
         """How often, how long and how badly each class ran, Ruby's too; and the deploys."""
-        return inspector.Metrics(self._access)
+        return inspector.Metrics(self.access)
 
     def sampler(self) -> rates.Sampler:
         """Return what tells, look by look, how many jobs a second go into each queue and out of it."""
-        return rates.Sampler(self._access)
+        return rates.Sampler(self.access)
 
     def monitor(self, limits: monitors.Limits) -> monitors.Watched:
         """Look whether all is well, by these limits and by what the doctor calls a problem."""
-        return monitors.watch(self._access, limits)
+        return monitors.watch(self.access, limits)
 
     def exporter(self) -> exporters.Exporter:
         """Return what makes a text of all that for Prometheus, scrape by scrape."""
-        return exporters.Exporter(self._access)
+        return exporters.Exporter(self.access)
 
     def orphans(self, peer: Literal["exq", "verk"]) -> inspector.Orphans:
         """What nodes of Exq or Verk hold, to give it back to its queues when they died."""
-        return inspector.Orphans(self._access, peer)
+        return inspector.Orphans(self.access, peer)
 
     @property
     def running(self) -> inspector.WorkSet:
         """What the workers run at this moment, Ruby's too; as of their last heartbeats."""
-        return inspector.WorkSet(self._access)
+        return inspector.WorkSet(self.access)
 
     def watch(self, *, queue: str = "", name: str = "") -> inspector.Watching:
         """Follow starts and ends of jobs as they happen: all, or those of one queue or class."""
@@ -124,15 +124,15 @@ class LookingDoors:
 
     def find(self, query: queries.Query, **bounds: Any) -> searches.Everywhere:
         """Find the jobs that match, wherever they are: see `redisjobs.inspector.search.find`."""
-        return searches.find(self._access, query, **bounds)
+        return searches.find(self.access, query, **bounds)
 
     def locate(self, jid: str, *, hint: str = "", budget_s: float = 0.3) -> searches.Located:
         """Find a job wherever it is: see `redisjobs.inspector.search.locate`."""
-        return searches.locate(self._access, jid, hint=hint, budget_s=budget_s)
+        return searches.locate(self.access, jid, hint=hint, budget_s=budget_s)
 
     def doctor(self) -> doctors.Report:
         """Look for what is wrong with Redis, queues and workers, and what to do about it; nothing is changed."""
-        return doctors.examine(self._access)
+        return doctors.examine(self.access)
 
     @cached_property
     def tabs(self) -> list[webs.Tab]:
@@ -143,7 +143,7 @@ class LookingDoors:
         """Return the web UI as an ASGI app, to serve or to mount: see `redisjobs.web.Settings`; extra `web`."""
         settings["sensitive"] = {**self._sensitive, **settings.get("sensitive", {})}
         settings["tabs"] = [*self.tabs, *settings.get("tabs", ())]
-        return webs.Web(self._access, webs.Settings(**settings))
+        return webs.Web(self.access, webs.Settings(**settings))
 
     def redaction(self, patterns: Iterable[str | re.Pattern[str]] = ()) -> redact.Redaction:
         """What pages may show: what matches `patterns`, and what jobs of this app declare `sensitive`, is hidden.
@@ -158,5 +158,6 @@ class LookingDoors:
         return {job.name: job.sensitive for job in self.registry if job.opts.sensitive}
 
     @cached_property
-    def _access(self) -> inspector.Access:
+    def access(self) -> inspector.Access:
+        """What the inspector works with: this app's Redis, which it gives up on after the first failure."""
         return inspector.Access(self.store.impatient(), self.keys, self.config.dead, self.config.wire)

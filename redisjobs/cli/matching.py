@@ -36,8 +36,7 @@ def access_of(session: Session) -> inspector.Access:
     """Return what the inspector works with; fail where the sets are not."""
     if session.dialect == "resque":
         raise click.UsageError("Resque has no such sets; `redisjobs --dialect resque failed` shows its failures")
-    app = session.app
-    return inspector.Access(app.store.impatient(), app.keys, app.config.dead, app.config.wire)
+    return session.app.access
 
 
 def query_of(where: str | None, name: str | None = None) -> queries.Query:

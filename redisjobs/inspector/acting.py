@@ -9,11 +9,10 @@ from redisjobs.inspector.access import Access
 from redisjobs.inspector.bulk import Action
 from redisjobs.inspector.entries import Acted, JobEntry, SetEntry
 from redisjobs.inspector.queues import QUEUE, Queue
-from redisjobs.inspector.search import Located
-from redisjobs.inspector.sets import DeadSet, JobSet, RetrySet, ScheduledSet
+from redisjobs.inspector.search import SETS, Located
+from redisjobs.inspector.sets import JobSet
 from redisjobs.store.ops.queues import ANYWHERE, Where
 
-SETS: dict[str, type[JobSet]] = {"retry": RetrySet, "schedule": ScheduledSet, "dead": DeadSet}
 ACTIONS: dict[str, tuple[str, ...]] = {
     "retry": ("retry", "kill", "delete", "reschedule"),
     "schedule": ("retry", "kill", "delete", "reschedule"),

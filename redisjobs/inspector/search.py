@@ -112,7 +112,8 @@ class _Pace:
 Place: TypeAlias = Literal["running", "retry", "dead", "schedule", "queue", "leased"]
 PLACES: tuple[Place, ...] = get_args(Place)
 
-_SETS: dict[str, type[JobSet]] = {"retry": RetrySet, "schedule": ScheduledSet, "dead": DeadSet}
+SETS: dict[str, type[JobSet]] = {"retry": RetrySet, "schedule": ScheduledSet, "dead": DeadSet}
+"""By their `Place`."""
 _NEAR_S = 1.0  # scores of a hint may have been rounded
 
 
@@ -229,7 +230,7 @@ def _resumed(cursor: str) -> tuple[tuple[int, str], str]:
 def _sources(access: Access, places: Sequence[Place], queue: str) -> Iterator[tuple[Place, Source[JobEntry]]]:
     """Give the sets and queues of some places in the order of `PLACES`; of queues only one if it is named."""
     if not isinstance(access.keys, ResqueKeys):
-        yield from ((place, _SETS[place](access)) for place in PLACES if place in places and place in _SETS)
+        yield from ((place, SETS[place](access)) for place in PLACES if place in places and place in SETS)
     if "queue" in places:
         yield from (("queue", one) for one in all_queues(access) if queue in ("", one.name))
 

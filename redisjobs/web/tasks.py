@@ -21,6 +21,8 @@ from redisjobs.wire import payload
 
 log = logging.getLogger("redisjobs.web")
 
+AT_ONCE = 500
+"""Jobs that a request does itself; more of them are a task."""
 _SILENT_S = 60.0
 
 

@@ -52,7 +52,7 @@ def test_both_act_on_all_retries_at_once(
     eventually(lambda: redis.client.zcard("retry") == MANY - STEP, 30, "ours has begun")
     [answer] = peer.web([("POST", "/retries/all/retry")])
     assert answer.status == 302, answer.body
-    eventually(lambda: not any(task.runs for task in Tasks(app._access)), 30, "ours has ended")
+    eventually(lambda: not any(task.runs for task in Tasks(app.access)), 30, "ours has ended")
 
     raws = [raw for key in redis.client.scan_iter("queue:*") for raw in redis.client.lrange(key, 0, -1)]
     dead = redis.client.zrange("dead", 0, -1)

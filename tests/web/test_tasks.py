@@ -35,7 +35,7 @@ def test_many_jobs_are_done_in_steps_that_a_page_follows(web: Browser, redis: Re
 
 def test_a_stop_of_any_process_ends_it_after_a_step(app: RedisJobs, web: Browser, redis: RealRedis) -> None:
     seed(redis, 1200)
-    jobs = DeadSet(app._access)
+    jobs = DeadSet(app.access)
 
     class Held(Bulk):
         """Stops of itself after the first step, until the page's stop was heard."""
@@ -46,7 +46,7 @@ def test_a_stop_of_any_process_ends_it_after_a_step(app: RedisJobs, web: Browser
                     eventually(lambda: redis.client.hlen("web-tasks") > 1, timeout_s=30)
                 yield progress
 
-    task = Tasks(app._access).begin(Held(jobs, Query(), Delete()), title="Delete", who="x", back="/dead")
+    task = Tasks(app.access).begin(Held(jobs, Query(), Delete()), title="Delete", who="x", back="/dead")
     eventually(lambda: "100 of 1,200" in web.get(f"/tasks/{task.id}").text, timeout_s=30)
     running = web.get(f"/tasks/{task.id}").text
     web.post(f"/tasks/{task.id}/stop")
@@ -58,8 +58,8 @@ def test_a_stop_of_any_process_ends_it_after_a_step(app: RedisJobs, web: Browser
 
 def test_a_task_whose_process_ended_says_so(app: RedisJobs, web: Browser, redis: RealRedis) -> None:
     seed(redis, 1)
-    tasks = Tasks(app._access)
-    task = tasks.begin(Bulk(DeadSet(app._access), Query(), Delete()), title="Delete", who="x", back="/dead")
+    tasks = Tasks(app.access)
+    task = tasks.begin(Bulk(DeadSet(app.access), Query(), Delete()), title="Delete", who="x", back="/dead")
     eventually(lambda: not next(iter(tasks)).runs, timeout_s=30)
     told = redis.client.hget("web-tasks", task.id)
     silent = re.sub(rb'"told_at":[0-9.]+', b'"told_at":1', told.replace(b'"finished":true', b'"finished":false'))

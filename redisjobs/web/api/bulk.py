@@ -17,9 +17,8 @@ from redisjobs.web.api.endpoint import Call, Endpoint
 from redisjobs.web.api.queues import Named, queue_of
 from redisjobs.web.api.sets import PLACES
 from redisjobs.web.api.shapes import LOOK_S, Acted, checked, reasons
-from redisjobs.web.tasks import Tasks
+from redisjobs.web.tasks import AT_ONCE, Tasks
 
-_AT_ONCE = 500
 _LONGEST_S = 5.0
 
 
@@ -77,7 +76,7 @@ def _respond(call: Call[Any, Work], source: JobSet | Queue) -> Any:
     facts = {"count": counted.count, "partial": counted.partial, "filter": asked.where}
     call.view.note(f"{asked.action} in {source.place}", **facts)
     work = bulk.Bulk(source, query, action)
-    if counted.partial or counted.count > _AT_ONCE:
+    if counted.partial or counted.count > AT_ONCE:
         path, params = ("/queue", {"name": source.name}) if isinstance(source, Queue) else (f"/{source.place}", {})
         title = f"{asked.action} {counted.count:,}{'+' if counted.partial else ''} jobs of {source.title}"
         task = Tasks(call.access).begin(work, title=title, who=call.view.user.name, back=call.view.url(path, **params))

@@ -11,13 +11,12 @@ from redisjobs.errors import QueryError
 from redisjobs.inspector import JobSet, Queue, ScheduledSet, bulk
 from redisjobs.inspector.query import Query
 from redisjobs.web.problems import RefusedError
-from redisjobs.web.tasks import Tasks
+from redisjobs.web.tasks import AT_ONCE, Tasks
 from redisjobs.web.texts import TEXTS
 from redisjobs.web.view import View, chosen
 
 LOOK_S = 0.12
 """How long a page looks through jobs."""
-_AT_ONCE = 500
 
 
 class Place(Struct, frozen=True):
@@ -67,7 +66,7 @@ def act(
         return view.ask(f"{title}?", button, details=[*details, TEXTS[f"{kind}_note"]], back=back)
     facts = {"count": counted.count, "partial": counted.partial, "filter": _told(query)}
     view.note(f"{kind} in {place.path.strip('/')}", **facts, **place.facts)
-    if counted.partial or counted.count > _AT_ONCE:
+    if counted.partial or counted.count > AT_ONCE:
         task = Tasks(view.access).begin(work, title=title, who=view.user.name, back=back)
         return view.go(f"/tasks/{task.id}")
     *_, progress = work

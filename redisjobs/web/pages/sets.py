@@ -9,7 +9,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from redisjobs.errors import QueryError
-from redisjobs.inspector import DeadSet, JobSet, RetrySet, ScheduledSet, SetEntry, bulk, errors
+from redisjobs.inspector import JobSet, SetEntry, bulk, errors, places
 from redisjobs.inspector.query import Query
 from redisjobs.inspector.search import Found, search
 from redisjobs.web import rows
@@ -21,7 +21,7 @@ from redisjobs.web.texts import TEXTS
 from redisjobs.web.view import View, chosen
 
 PER_PAGE = 50
-SETS: dict[str, type[JobSet]] = {"retries": RetrySet, "scheduled": ScheduledSet, "dead": DeadSet}
+SETS: dict[str, type[JobSet]] = {kind.place: kind for kind in places.SETS}
 
 _FIELDS = ("class", "jid", "queue", "error", "args", "tag", "since", "until")
 _MORE = ("q", "error_class", "message", "where")  # have a field in the form once they are asked for
