@@ -43,7 +43,7 @@ from redisjobs.worker.wiring import Wiring
 from redisjobs.worker.work import COROUTINE, Work
 
 IDENTITY = "stand-in:0:000000000000"
-_PARTS = ("_location", "store", "astore", "_access")
+_PARTS = ("_location", "store", "astore", "access")
 """What of an app leads to its Redis."""
 
 
