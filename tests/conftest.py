@@ -16,7 +16,7 @@ def session_redis() -> Iterator[RealRedis]:
     if find_binary() is None:
         pytest.exit(
             "no redis-server or valkey-server on PATH, or REDISJOBS_TEST_SERVER is none: the tests need a real one. "
-            "Install it (`apt-get install redis-server`), or let `scripts/test` do so.",
+            "Install it (`apt-get install redis-server`), or let `scripts/redis-server` do so.",
             returncode=3,
         )
     with RealRedis() as redis:
