@@ -145,6 +145,10 @@ def test_killed_again_and_again_it_loses_nothing_and_ends_what_it_began(
         keys = [b"queue:mail", *redis.client.keys("lease:*")]
         return [raw.decode() for key in keys for raw in redis.client.lrange(key, 0, -1)]
 
+    def connected() -> set[str]:
+        return {client["id"] for one in {redis, target} for client in one.client.client_list()}
+
+    ours = connected()
     for kill in range(1, 7):
         before = redis.client.llen("queue:mail") + redis.client.zcard("retry")
         part = ("--set", "retry") if kill % 2 else ("-q", "mail")
@@ -152,6 +156,7 @@ def test_killed_again_and_again_it_loses_nothing_and_ends_what_it_began(
         eventually(lambda: redis.client.llen("queue:mail") + redis.client.zcard("retry") < before, 60)  # noqa: B023
         process.kill()
         process.communicate()
+        eventually(lambda: connected() <= ours)  # what it had sent has come to its end
 
         found = Counter(here() + there("queue:mail"))
         assert len(found) == MANY, kill

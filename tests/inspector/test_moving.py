@@ -75,8 +75,8 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def source(redis: RealRedis) -> Place:
-    redis.client.connection_pool.max_connections = 1  # `select` is of a connection
+def source(redis: RealRedis, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setattr(redis.client.connection_pool, "max_connections", 1)  # `select` is of a connection
     return Place(redis)
 
 
