@@ -13,7 +13,6 @@ from functools import partial
 from typing import IO, cast
 
 from benchmarks import peers, python_peers
-from benchmarks.bare_push import bare
 from benchmarks.jobs import QUEUE
 from benchmarks.peers import Peer
 from benchmarks.python_peers import PythonPeer
@@ -98,7 +97,6 @@ def measure(settings: Settings) -> list[Group]:
         cases += [Case(title, peer.name, partial(enqueue, peer, way, jobs)) for peer in able]
         best = [peer for peer in others if BEST_WAY[peer.name] == way]
         cases += [Case(title, peer.name, partial(pythons, peer, few)) for peer in best]
-    cases.append(Case(WAYS["threads"], "bare", partial(bare, THREADS, few)))
     return in_turns(cases, FIGURES, settings)
 
 

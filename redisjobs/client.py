@@ -31,6 +31,7 @@ from redisjobs.wire.times import Wire, stamp
 log = logging.getLogger("redisjobs")
 
 BATCH = 1000  # jobs in one script: Lua passes some thousands of arguments on at most
+_STOCKED = 100  # jids
 
 
 class Push(Struct):
@@ -71,21 +72,40 @@ class ClientConfig(Struct, frozen=True):
     max_retries: int = 25
 
 
-class _Producers(Struct):
-    """Producers that nobody uses at the moment; a new process makes its own."""
+class _Stock(Struct):
+    """Producers that nobody uses at the moment, and jids that no job has yet; a new process makes its own."""
 
-    free: deque[Producer] = field(default_factory=deque)
+    producers: deque[Producer] = field(default_factory=deque)
+    jids: list[str] = field(default_factory=list)
     pid: int = 0
     base: str = ""
     numbers: Any = None
 
-    def take(self) -> Producer:
+    def producer(self) -> Producer:
         if self.pid != os.getpid():
-            self.pid, self.base, self.numbers, self.free = os.getpid(), payload.new_jid(), counter(), deque()
+            self._renew()
         try:
-            return self.free.pop()
+            return self.producers.pop()
         except IndexError:
             return Producer(f"{self.base}-{next(self.numbers)}")
+
+    def new_jids(self, count: int) -> list[str]:
+        """Return `count` jids; a single one was made before: a look at the random device lets go of the GIL."""
+        if count != 1:
+            return payload.new_jids(count)
+        if self.pid != os.getpid():
+            self._renew()
+        try:
+            return [self.jids.pop()]
+        except IndexError:
+            one, *others = payload.new_jids(_STOCKED)
+            self.jids.extend(others)
+            return [one]
+
+    def _renew(self) -> None:
+        self.producers, self.jids = deque(), []
+        self.base, self.numbers = payload.new_jid(), counter()
+        self.pid = os.getpid()  # the last, lest another thread takes what is the parent's
 
 
 class Client:
@@ -99,7 +119,8 @@ class Client:
         self._own = dialect(keys)
         self._chain = chain
         self._config = config
-        self._producers = _Producers()
+        self._notable_bytes = min(config.warn_payload_bytes, config.max_payload_bytes)
+        self._stock = _Stock()
 
     def push_args(
         self, name: str, calls: Sequence[list[Any]], fields: Mapping[str, Any], when: When = NOW
@@ -133,31 +154,36 @@ class Client:
         target = shard or self._shards.of(fields["queue"])  # unless middleware changes the queue
         spoken = self._dialect(target)
         name = spoken.spelled(name)
-        stamps: dict[str, Any] = {"created_at": stamp(now, self._config.wire)}
-        jids: Sequence[str] = payload.new_jids(len(calls))
+        jids: Sequence[str] = self._stock.new_jids(len(calls))
         if len(self._chain):
-            members = (
-                {**fields, "args": args, "class": name, "jid": jid, **stamps}
-                for args, jid in zip(calls, jids, strict=True)
-            )
-            return (yield from self._push_wrapped([Push(each, when, shard) for each in members]))
-        stamps |= self._enqueued(when, now)
-        jids, raws = spoken.encode_many(name, calls, jids, self._dressed(fields), stamps)
-        if max(map(len, raws), default=0) > min(self._config.warn_payload_bytes, self._config.max_payload_bytes):
+            members = self._members(name, calls, jids, fields, now)
+            return (yield from self._push_wrapped(members, when, shard))
+        jids, raws = spoken.encode_many(name, calls, jids, self._dressed(fields), self._stamps(when, now))
+        if max(map(len, raws), default=0) > self._notable_bytes:
             for jid, raw in zip(jids, raws, strict=True):
                 self._check_size(raw, name, jid)
         queue = fields["queue"] if when is NOW else None
-        jobs = raws if when is NOW else [(_due(when), fields["queue"], raw) for raw in raws]
+        jobs = raws if when is NOW else _dated(raws, when, fields["queue"])
         for start in range(0, len(jobs), BATCH):
-            yield from self._store(target, queue, jobs[start : start + BATCH], start)
+            producer, storing = self._storing(target, queue, jobs[start : start + BATCH], start)
+            yield storing
+            self._stock.producers.append(producer)  # not after an error: its last push may still be under way
         return list(jids)
 
-    def _push_wrapped(self, pushes: list[Push]) -> Steps[list[str | None]]:
+    def _members(
+        self, name: str, calls: Sequence[list[Any]], jids: Sequence[str], fields: Mapping[str, Any], now: float
+    ) -> list[dict[str, Any]]:
+        last = {"created_at": stamp(now, self._config.wire)}
+        each = zip(calls, jids, strict=True)
+        return [{**fields, "args": args, "class": name, "jid": jid, **last} for args, jid in each]
+
+    def _push_wrapped(self, members: list[dict[str, Any]], when: When, shard: str) -> Steps[list[str | None]]:
         """Run each push's middleware until it hands over, store them all, then run each to its end.
 
         Each hears of its own push only: the jid if it was stored, else the error that kept it from being. The first
         error that one of them raises then is the caller's.
         """
+        pushes = [Push(each, when, shard) for each in members]
         waiting: list[tuple[int, Push, Steps[Any]]] = []
         stored: set[int] = set()
         failure: BaseException | None = None
@@ -204,19 +230,27 @@ class Client:
         for (shard, queue), group in groups.items():
             for start in range(0, len(group), BATCH):
                 batch = group[start : start + BATCH]
-                yield from self._store(shard, queue, [job for _, job in batch], start)
+                producer, storing = self._storing(shard, queue, [job for _, job in batch], start)
+                yield storing
+                self._stock.producers.append(producer)  # see `_push`
                 stored.update(number for number, _ in batch)
 
-    def _store(self, shard: str, queue: str | None, jobs: Sequence[Any], before: int) -> Steps[None]:
-        """Store a batch in one request: payloads in a queue, or for later (no queue) due, queue and payload."""
-        producer = self._producers.take()
+    def _storing(self, shard: str, queue: str | None, jobs: Sequence[Any], before: int) -> tuple[Producer, Any]:
+        """Return what stores a batch: payloads in a queue, or for later (no queue) due, queue and payload."""
+        producer = self._stock.producer()
         spoken = self._dialect(shard)
         if queue is None:
             storing = spoken.schedule(jobs, producer=producer, before=before)
         else:
             storing = spoken.push(queue, jobs, producer=producer)
-        yield On(shard, storing) if shard else storing
-        self._producers.free.append(producer)  # not after an error: its last push may still be under way
+        return producer, On(shard, storing) if shard else storing
+
+    def _stamps(self, when: When, now: float) -> dict[str, Any]:
+        """Return the moments that stand at the end of a payload."""
+        if when is NOW:
+            at = stamp(now, self._config.wire)
+            return {"created_at": at, "enqueued_at": at}
+        return {"created_at": stamp(now, self._config.wire), **self._enqueued(when, now)}
 
     def _enqueued(self, when: When, now: float) -> dict[str, Any]:
         """Return `enqueued_at` as the wire has it: of what is not due yet Exq writes when it will be, Verk nothing."""
@@ -270,6 +304,10 @@ def _until_handed_over(steps: Steps[Any], value: Any) -> Steps[bool]:
             return False
         raise
     return True
+
+
+def _dated(raws: Sequence[bytes], when: When, queue: str) -> list[tuple[str, str, bytes]]:
+    return [(_due(when), queue, raw) for raw in raws]
 
 
 def _due(when: When) -> str:

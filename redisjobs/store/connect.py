@@ -8,7 +8,7 @@ Requests and replies of a `Line` then go straight from hiredis to the socket: a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -81,8 +81,9 @@ class Line:
         if atomic:
             return self._receive_transaction(ops)
         replies = self.receive(ops)
-        unknown = [at for at, reply in enumerate(replies) if isinstance(reply, UnknownScriptError)]
-        if unknown:  # by their text, which loads them too: nobody can make Redis forget them in between
+        if UnknownScriptError in map(type, replies):
+            # by their text, which loads them too: nobody can make Redis forget them in between
+            unknown = [at for at, reply in enumerate(replies) if isinstance(reply, UnknownScriptError)]
             again = [ops[at] for at in unknown]
             self.send(again, by_text=True)
             for at, reply in zip(unknown, self.receive(again), strict=True):
@@ -94,7 +95,8 @@ class Line:
         try:
             if self._stream is None:
                 self._place = drive(opening(self._place), self)
-            self._open.send(message(ops, atomic=atomic, by_text=by_text))
+            assert self._stream is not None
+            self._stream.send(message(ops, atomic=atomic, by_text=by_text))
         except BaseException as error:
             raise self._failed(error) from error
 
@@ -293,21 +295,23 @@ class UnknownScriptError(StoreError):
     """Redis does not know a script any more; it is called again by its text."""
 
 
-def message(ops: Iterable[Op[Any]], *, atomic: bool = False, by_text: bool = False) -> bytes:
+def message(ops: Sequence[Op[Any]], *, atomic: bool = False, by_text: bool = False) -> bytes:
     """Return what is sent for some requests."""
+    if len(ops) == 1 and not atomic:
+        return packed(ops[0], by_text=by_text)  # most pushes
     sent = b"".join([packed(op, by_text=atomic or by_text) for op in ops])
     return b"*1\r\n$5\r\nMULTI\r\n%b*1\r\n$4\r\nEXEC\r\n" % sent if atomic else sent
 
 
 def packed(op: Op[Any], *, by_text: bool = False) -> bytes:
     """Return an Op as a Redis command; `by_text`: scripts by their text, known to Redis or not."""
-    words: Any = (*op.keys, *op.args)
+    words: Any
     if not op.is_script:
-        words = (op.name, *words)
+        words = (op.name, *op.keys, *op.args)
     elif by_text:
-        words = ("EVAL", script(op.name).text, len(op.keys), *words)
+        words = ("EVAL", script(op.name).text, len(op.keys), *op.keys, *op.args)
     else:
-        words = ("EVALSHA", script(op.name).sha, len(op.keys), *words)
+        words = ("EVALSHA", script(op.name).sha, len(op.keys), *op.keys, *op.args)
     try:
         return bytes(hiredis.pack_command(words))
     except UnicodeEncodeError:

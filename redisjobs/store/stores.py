@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakKeyDictionary
@@ -86,12 +86,14 @@ class BlockingStore:
             self._free.pop().close()
 
     def _patiently(self, ops: Sequence[Op[Any]], atomic: bool) -> list[Any]:
-        pauses = _Pauses(self._patience_s)
+        until = clock.monotonic() + self._patience_s
+        pauses: Iterator[float] | None = None
         while True:
             try:
                 return self._once(ops, atomic)
             except StoreUnavailableError as error:
-                pause_s = pauses.next_s()
+                pauses = pauses or _pauses(until)
+                pause_s = next(pauses, None)
                 if pause_s is None:
                     raise unavailable(self.config, error) from error
             time.sleep(pause_s)
@@ -145,12 +147,14 @@ class AsyncStore:
         await self._lines().close()
 
     async def _patiently(self, ops: Sequence[Op[Any]], atomic: bool) -> list[Any]:
-        pauses = _Pauses(self._patience_s)
+        until = clock.monotonic() + self._patience_s
+        pauses: Iterator[float] | None = None
         while True:
             try:
                 return await self._once(ops, atomic)
             except StoreUnavailableError as error:
-                pause_s = pauses.next_s()
+                pauses = pauses or _pauses(until)
+                pause_s = next(pauses, None)
                 if pause_s is None:
                     raise unavailable(self.config, error) from error
             await asyncio.sleep(pause_s)
@@ -252,17 +256,12 @@ def unavailable(config: RedisConfig, error: Exception) -> StoreUnavailableError:
     return StoreUnavailableError(f"no answer from Redis at {shown(config.url)}: {error}")
 
 
-class _Pauses:
-    """How long to wait before each new try: doubling, until the patience is over."""
-
-    def __init__(self, patience_s: float) -> None:
-        self._until = clock.monotonic() + patience_s
-        self._next_s = _FIRST_PAUSE_S
-
-    def next_s(self) -> float | None:
-        pause_s = min(self._next_s, _LONGEST_PAUSE_S)
-        self._next_s *= 2
-        return pause_s if clock.monotonic() + pause_s < self._until else None
+def _pauses(until: float) -> Iterator[float]:
+    """Give how long to wait before each new try, doubling, until that moment (monotonic seconds)."""
+    pause_s = _FIRST_PAUSE_S
+    while clock.monotonic() + pause_s < until:
+        yield pause_s
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
 def _parts(wanted: Op[Any] | Together) -> tuple[Sequence[Op[Any]], bool]:

@@ -1,8 +1,9 @@
 """Stream: the bytes of one open connection, in and out, each within a time limit.
 
 A local Redis answers sooner than a sleeping thread is woken: reading tries again for a moment before it sleeps, which
-makes a trip about twice as fast and costs less CPU than the sleep. Where answers take longer it sleeps at once. Each
-system call is a chance to lose the GIL, which is what a trip costs with several threads: so there are as few as can be.
+makes a trip about twice as fast and costs less CPU than the sleep. Where answers take longer it sleeps at once.
+
+With several threads a trip costs what it takes to get the GIL back, so it is given up once in each: where it waits.
 """
 
 from __future__ import annotations
@@ -10,14 +11,23 @@ from __future__ import annotations
 import select
 import socket
 import struct
-from typing import Any
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from redisjobs import clock
+from redisjobs.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import ctypes
+else:
+    ctypes = LazyModule("ctypes")
 
 _PIECE_BYTES = 1 << 16
 _EAGER_S = 100e-6  # what a trip to a local Redis takes at most
 _MOST_SLEEPS = 64  # for so many answers nobody looks, where looking was no use again and again
 _FRESH_S = 0.002
+_MOST_KEPT_BYTES = 16 * 1024  # more takes the kernel too long for other threads to wait
 
 
 class Stream:
@@ -30,6 +40,7 @@ class Stream:
         self._sleeps = self._in_vain = 0  # answers to be waited for asleep; twice as many after each look in vain
         self._used_at = clock.monotonic()
         self._plain = type(connected).__module__ == "socket"  # those of TLS, and gevent's, wait in ways of their own
+        self._send = _send_of_c() if self._plain else None
         connected.settimeout(None if self._plain else timeout_s)
         if self._plain:  # the kernel's own limits: each of Python's costs a call of `poll`
             limit = struct.pack("ll", int(timeout_s), int(timeout_s % 1 * 1e6))
@@ -51,6 +62,11 @@ class Stream:
         Raises:
             OSError: the connection failed, or took nothing for as long as the time limit.
         """
+        if self._send is not None and len(data) <= _MOST_KEPT_BYTES:
+            sent = self._send(self._socket.fileno(), data, len(data), socket.MSG_DONTWAIT)
+            if sent == len(data):
+                return
+            data = data[max(sent, 0) :]  # what there is no room for now; an error comes again, and is told
         try:
             self._socket.sendall(data)
         except BlockingIOError:
@@ -83,3 +99,15 @@ class Stream:
                 self._sleeps = self._in_vain = min(_MOST_SLEEPS, 2 * self._in_vain + 1)
                 return
         self._in_vain = 0
+
+
+@cache
+def _send_of_c() -> Callable[[int, bytes, int, int], int] | None:
+    """Return `send` of the C library, for calls that keep the GIL; None if this Python has no way to it."""
+    try:
+        send = ctypes.PyDLL(None).send
+    except (OSError, AttributeError):
+        return None
+    send.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int)
+    send.restype = ctypes.c_ssize_t
+    return send

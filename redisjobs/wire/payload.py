@@ -206,6 +206,8 @@ def encode_many(
         PayloadError: one of the arguments is not plain JSON, or text that UTF-8 cannot carry.
     """
     calls = arguments.check_all(calls)
+    if len(calls) == 1 and wire != "verk":
+        return [encode({**fields, "args": calls[0], "class": name, "jid": jids[0], **stamps})]
     try:
         head = _encoder.encode(fields)[:-1] + b',"args":'
         middle = b',"class":' + _encoder.encode(name) + b',"jid":"'

@@ -115,6 +115,8 @@ def test_after_a_fork_parent_and_children_push_on_and_each_job_is_stored_once(re
     )
 
     assert done.returncode == 0, done.stderr
+    all_jids = jids([*queued(redis), *(job for job, _ in scheduled(redis))])
+    assert len(set(all_jids)) == len(all_jids)
     found = arguments(queued(redis))
     assert (found[0], found[-1]) == ("before", "after")
     children = [f"child-{child}-{number}" for child in range(3) for number in range(50)]

@@ -42,6 +42,56 @@ def test_who_takes_nothing_is_given_up(ends: tuple[socket.socket, socket.socket]
         stream.send(bytes(16 * 1024 * 1024))
 
 
+def test_small_messages_wait_for_room_and_are_given_up_if_there_is_none(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    stream = Stream(ends[0], LIMIT_S)
+
+    with pytest.raises(TimeoutError):
+        for _ in range(10_000):
+            stream.send(b"message " * 1_000)
+
+
+def test_small_messages_that_there_is_little_room_for_arrive_whole(ends: tuple[socket.socket, socket.socket]) -> None:
+    ends[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 5_000)
+    stream, theirs = Stream(ends[0], 30.0), ends[1]
+    messages = [b"%d " % number * 1_999 for number in range(200)]
+    received = bytearray()
+
+    def read() -> None:
+        while len(received) < sum(map(len, messages)):
+            received.extend(theirs.recv(1_000))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for message in messages:
+        stream.send(message)
+    reader.join(30)
+
+    assert received == b"".join(messages)
+
+
+def test_where_nobody_reads_any_more_it_is_told(ends: tuple[socket.socket, socket.socket]) -> None:
+    stream = Stream(ends[0], 30.0)
+    ends[1].close()
+
+    with pytest.raises(ConnectionError):
+        for _ in range(3):
+            stream.send(b"message")
+
+
+def test_after_the_socket_is_closed_nothing_is_written_to_what_has_its_number_now() -> None:
+    ours, theirs = socket.socketpair()
+    stream, number = Stream(ours, 30.0), ours.fileno()
+    ours.close()
+    anothers, end = socket.socketpair()
+    with theirs, anothers, end:
+        assert anothers.fileno() == number
+
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            stream.send(b"message")
+
+
 def test_a_message_larger_than_the_buffers_arrives_whole(ends: tuple[socket.socket, socket.socket]) -> None:
     stream, theirs = Stream(ends[0], 30.0), ends[1]
     sent = bytes(range(256)) * 32 * 1024
