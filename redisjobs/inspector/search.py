@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 from msgspec import Struct, structs
@@ -20,10 +21,11 @@ from redisjobs.errors import QueryError, WrongTypeError
 from redisjobs.inspector.access import Access
 from redisjobs.inspector.entries import JobEntry
 from redisjobs.inspector.pages import PAGE, Slice
+from redisjobs.inspector.processes import is_ours
 from redisjobs.inspector.query import Query
 from redisjobs.inspector.queues import Queue, all_queues
 from redisjobs.inspector.sets import DeadSet, JobSet, RetrySet, ScheduledSet
-from redisjobs.inspector.work import WorkSet
+from redisjobs.inspector.work import Work, WorkSet
 from redisjobs.store.ops import leases
 from redisjobs.store.resque_keys import ResqueKeys
 
@@ -159,7 +161,7 @@ def locate(access: Access, jid: str, *, hint: str = "", budget_s: float = 0.3) -
     until = clock.monotonic() + budget_s
     query = Query(jid=jid)
     partial = False
-    if found := next(_running(access, query), None) or _hinted(access, query, hint, until):
+    if found := next(_running(access, query, surely=True), None) or _hinted(access, query, hint, until):
         return found
     for place, source in sorted(_sources(access, PLACES, ""), key=lambda one: _size(one[1])):
         try:
@@ -169,10 +171,8 @@ def locate(access: Access, jid: str, *, hint: str = "", budget_s: float = 0.3) -
         if page.entries:
             return Located(place, page.entries[0])
         partial = partial or page.partial
-    for look in (_running, _leased):  # a worker may have taken it meanwhile
-        if found := next(look(access, query), None):
-            return found
-    return Located(partial=partial)
+    taken = chain(_running(access, query, surely=True), _leased(access, query))  # meanwhile
+    return next(taken, Located(partial=partial))
 
 
 def find(
@@ -265,16 +265,24 @@ def _hinted(access: Access, query: Query, hint: str, until: float) -> Located | 
     return None
 
 
-def _running(access: Access, query: Query) -> Iterator[Located]:
+def _running(access: Access, query: Query, *, surely: bool = False) -> Iterator[Located]:
+    """Give what ran at the last heartbeats; `surely`: of ours only what has not ended since."""
     for work in WorkSet(access):
-        if query.matches(work.entry):
+        if query.matches(work.entry) and not (surely and is_ours(work.version) and _has_ended(access, work)):
             yield Located("running", work.entry, work.process, work.thread, work.run_at)
+
+
+def _has_ended(access: Access, work: Work) -> bool:
+    held = access.gather([leases.held(access.keys, work.queue, work.process)])[0]
+    if isinstance(held, WrongTypeError):
+        return False
+    return all(access.entry(raw, work.queue).id != work.entry.id for raw in held)
 
 
 def _leased(access: Access, query: Query) -> Iterator[Located]:
     """Give what workers of ours hold and do not run, as far as they have told."""
     keys = access.keys
-    running = {work.entry.id for work in WorkSet(access)}
+    running = {(work.process, work.entry.id) for work in WorkSet(access)}
     for queue in access.run(leases.leased_queues(keys)):
         owners = access.gather([leases.owners(keys, queue)])[0]
         if isinstance(owners, WrongTypeError) or not owners:
@@ -284,5 +292,5 @@ def _leased(access: Access, query: Query) -> Iterator[Located]:
         ):
             for raw in () if isinstance(held, WrongTypeError) else held:
                 entry = access.entry(raw, queue)
-                if entry.id not in running and query.matches(entry):
+                if (identity, entry.id) not in running and query.matches(entry):
                     yield Located("leased", entry, identity)

@@ -194,6 +194,23 @@ def test_a_job_is_located_wherever_it_is(redis: RealRedis, access: Access, jid: 
         assert (found.entry.queue, found.entry.index) == ("low", 1)
 
 
+@pytest.mark.parametrize(("version", "place"), [("redisjobs 1.0.0", "retry"), ("7.3.2", "running")])
+def test_a_job_of_ours_that_has_ended_since_the_heartbeat_is_where_it_went(
+    redis: RealRedis, access: Access, version: str, place: str
+) -> None:
+    work = {"queue": "low", "payload": a_payload(jid="again", queue="low").decode(), "run_at": 1_732_406_400}
+    redis.seed(
+        {
+            "retry": {a_payload(jid="again", queue="low", retry_count=0): 100.5},
+            "processes": {"p1"},
+            "p1": {"info": msgspec.json.encode({"version": version}), "busy": "1"},
+            "p1:work": {"t1": msgspec.json.encode(work)},
+        }
+    )
+
+    assert locate(access, "again", budget_s=30).place == place
+
+
 def test_a_job_that_is_nowhere_is_told_apart_from_one_that_was_not_found_in_time(
     redis: RealRedis, access: Access
 ) -> None:
