@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -25,7 +31,11 @@ from starlette.routing import Mount, Route
 
 from redisjobs import RedisJobs
 from redisjobs.errors import ConfigError
+from tests.support.eventually import eventually
+from tests.support.real_redis import RealRedis, free_port
 from tests.support.site import Site
+
+ROOT = Path(__file__).parents[2]
 
 urlpatterns = [django_path("own", lambda request: HttpResponse("their own"))]
 
@@ -122,3 +132,40 @@ def test_pages_links_and_forms_work_below_the_path_of_another_app(
 def test_a_path_that_cannot_be_served_below_is_refused(app: RedisJobs, path: str) -> None:
     with pytest.raises(ConfigError, match="/jobs"):
         app.web().below(path, PlainTextResponse("own"))
+
+
+# -- the server's end -------------------------------------------------------------------------------------------------
+
+HOST = """
+import os
+from redisjobs import RedisJobs
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+host = Starlette(routes=[Mount("/jobs", RedisJobs(os.environ["REDIS_URL"]).web())])
+"""
+
+
+def test_a_server_that_waits_for_all_answers_ends_soon_though_somebody_listens(
+    redis: RealRedis, tmp_path: Path
+) -> None:
+    """As a server under development does at each reload."""
+    (tmp_path / "served.py").write_text(HOST)
+    port = free_port()
+    words = [sys.executable, "-m", "uvicorn", "served:host", "--port", str(port), "--log-level", "warning"]
+    server = subprocess.Popen(words, cwd=tmp_path, env={**os.environ, "REDIS_URL": redis.url, "PYTHONPATH": str(ROOT)})
+    try:
+        eventually(lambda: _answers(port), 30)
+        with httpx.stream("GET", f"http://127.0.0.1:{port}/jobs/live", timeout=30) as answer:
+            lines = answer.iter_lines()
+            next(line for line in lines if line.startswith("data: "))
+            server.terminate()
+            assert server.wait(20) == -signal.SIGTERM
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 
 MOST_READERS = 100
 STREAM_S = 60.0
-"""How long a stream goes on. Browsers come back at once; who may not look any more, or a server that ends, is not
-held up by one for longer."""
+"""How long a stream goes on. Browsers come back at once, but for who may not look any more."""
 _BUDGET_S = 0.1
 _DEFAULT = "1m"
 _TABLED = 15  # beats
@@ -96,7 +96,7 @@ def live(site: Site) -> Callable[[Request], Awaitable[Response]]:
         try:
             until = clock.monotonic() + STREAM_S
             yield "retry: 1000\n\n"
-            while clock.monotonic() < until:
+            while clock.monotonic() < until and not _server_ends():
                 yield await beat()
                 await anyio.sleep(EVERY_S)
         finally:
@@ -120,6 +120,12 @@ class _Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
         except anyio.get_cancelled_exc_class():
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _server_ends() -> bool:
+    """Tell whether uvicorn was told to end, if it is our server: it waits for open answers, and tells them nothing."""
+    handler = signal.getsignal(signal.SIGTERM)
+    return bool(getattr(getattr(handler, "__self__", None), "should_exit", False))
 
 
 def _part(view: View, template: str, **given: Any) -> Response:
