@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from redisjobs.errors import QueryError, did_you_mean
 from redisjobs.inspector import moments
@@ -61,6 +61,14 @@ class Term(NamedTuple):
         return f'{self.field}{self.operator}"{value}"'
 
 
+class Cover(Protocol):
+    """What hides a part of entries; see `redact.Redaction`."""
+
+    def entry(self, entry: JobEntry, /) -> JobEntry:
+        """Return the same entry as it may be shown."""
+        ...
+
+
 class Query(Struct, frozen=True, dict=True):
     """What an entry must have, all of it; one that asks for nothing matches every entry.
 
@@ -68,6 +76,8 @@ class Query(Struct, frozen=True, dict=True):
     message of its error; `args`: in its arguments, but encrypted ones. These and `message` are parts, whatever their
     case; of the others the whole counts. `since`, `until`: its time, Unix seconds; that is its score in a set, else
     when it was enqueued. `where` are terms that say more than that, as `parse` reads them.
+
+    `cover`: what it hides is not asked, or whoever may search could find out by asking for one letter after the other.
     """
 
     text: str = ""
@@ -82,6 +92,7 @@ class Query(Struct, frozen=True, dict=True):
     since: float | None = None
     until: float | None = None
     where: tuple[Term, ...] = ()
+    cover: Cover | None = None
 
     @classmethod
     def parse(cls, text: str) -> Query:
@@ -127,8 +138,12 @@ class Query(Struct, frozen=True, dict=True):
         told |= {name: repr(at) for name in _MOMENTS if (at := getattr(self, name)) is not None}
         return told | ({"where": " and ".join(str(term) for term in self.where)} if self.where else {})
 
+    def covered(self, cover: Cover) -> Query:
+        """Return the same, asked only of what may be shown."""
+        return structs.replace(self, cover=cover)
+
     def __bool__(self) -> bool:
-        return self != _NOTHING
+        return self.is_timed or bool(self._terms)
 
     @property
     def is_timed(self) -> bool:
@@ -160,7 +175,8 @@ class Query(Struct, frozen=True, dict=True):
             return False
         if self.is_timed and not self._is_then(entry_time(entry)):
             return False
-        return all(check(entry) for check in self._checks)
+        shown = entry if self.cover is None or not self else self.cover.entry(entry)
+        return all(check(entry if field == "jid" else shown) for field, check in self._checks)
 
     def _is_then(self, at: float | None) -> bool:
         return at is not None and (self.since is None or at >= self.since) and (self.until is None or at <= self.until)
@@ -171,16 +187,13 @@ class Query(Struct, frozen=True, dict=True):
         return [*(term for term in plain if term.value), *self.where]
 
     @cached_property
-    def _checks(self) -> list[Callable[[JobEntry], bool]]:
-        return [_check(term) for term in self._terms]
+    def _checks(self) -> list[tuple[str, Callable[[JobEntry], bool]]]:
+        return [(term.field, _check(term)) for term in self._terms]
 
     def _runs(self) -> Iterator[tuple[Term, str]]:
         for term in self._terms:
             if not term.negated and term.field not in _ELSEWHERE and not term.value.startswith(RAW_ID):
                 yield from ((term, run) for run in _PLAIN.findall(term.value))
-
-
-_NOTHING = Query()
 
 
 def entry_time(entry: JobEntry) -> float | None:

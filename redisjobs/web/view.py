@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from redisjobs.inspector import Access
+from redisjobs.inspector.query import Query
 from redisjobs.web.accounts import User
 from redisjobs.web.guard import CSRF_FIELD, check_token
 from redisjobs.web.problems import RefusedError
@@ -47,10 +48,19 @@ class View:
         """What stands behind the question mark; of a name that is given twice the last."""
         return dict(parse(self.request.scope["query_string"]))
 
+    @property
+    def notice(self) -> str:
+        """What the last page that this browser posted to has to tell; see `go`."""
+        return unquote(self.request.cookies.get(NOTICE_COOKIE, ""))
+
     def number(self, name: str, default: int, *, least: int = 0, most: int = 1_000_000_000) -> int:
         """Return a parameter that is a number; what is none counts as the default."""
         text = self.params.get(name, "")
         return min(most, max(least, int(text))) if text.isdecimal() and len(text) < 16 else default
+
+    def query(self, asked: Mapping[str, str]) -> Query:
+        """Read what to look for, in what pages show; raises QueryError."""
+        return Query.of(asked).covered(self.site.redaction)
 
     def part(self, name: str) -> str:
         """Return a named part of the path."""
@@ -79,11 +89,10 @@ class View:
 
     def page(self, template: str, status: int = 200, **given: Any) -> Response:
         """Fill a template."""
-        told = self.request.cookies.get(NOTICE_COOKIE, "")
         response = Response(
-            self.site.render(self, template, notice=unquote(told), **given), status, media_type="text/html"
+            self.site.render(self, template, notice=self.notice, **given), status, media_type="text/html"
         )
-        if told:
+        if self.notice:
             response.delete_cookie(NOTICE_COOKIE, path=self._root)
         return response
 

@@ -171,3 +171,7 @@ def test_what_the_app_hides_is_hidden(app: RedisJobs, redis: RealRedis, serve: S
 
     for path in ("/retries", f"/jobs/{JID}", "/find", "/errors", "/retries/errors"):
         assert "4111" not in json.dumps(api.get(path)), path
+    for path in ("/find?args=4111", "/find?q=4111", "/retries?error=4111"):
+        assert not api.get(path).get("jobs"), path
+    body = {"action": "delete", "where": "args~4111", "dry_run": True}
+    assert api.post("/retries/bulk", body)["matched"] == 0

@@ -202,7 +202,7 @@ def test_a_file_is_imported_after_it_was_asked(web: Browser, redis: RealRedis) -
 
     asked = web.post("/import", files={"file": ("dead.jsonl", exported)})
 
-    assert "Import 1 jobs?" in asked.text and redis.client.zcard("dead") == 0
+    assert "Import 1 job?" in asked.text and redis.client.zcard("dead") == 0
 
 
 def test_a_line_that_is_none_is_named(web: Browser) -> None:
@@ -230,6 +230,30 @@ def test_hidden_arguments_are_in_no_page(browse: Callable[..., Browser], redis: 
         page = web.get(path).text
         assert "4711-4711" not in page, path
         assert "swordfish" not in page.replace('value="swordfish"', "").replace("args=swordfish", ""), path
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_found"),
+    [
+        ("args=visible", True),
+        ("args=fish", False),
+        ("q=fish", False),
+        ("message=fish", False),
+        ("error=4711", False),
+        ("where=args!~fish", True),
+        ("where=args!~visible", False),
+    ],
+)
+def test_what_is_hidden_is_not_found_either_or_it_could_be_guessed(
+    browse: Callable[..., Browser], redis: RealRedis, asked: str, is_found: bool
+) -> None:
+    """Letter by letter, by whether there is an answer."""
+    args = ["visible", {"password": "swordfish"}, "4711-4711"]
+    redis.seed({"retry": {a_failed("a", args=args, error_message="bad swordfish, 4711-4711"): 500}})
+    web = browse(redact=[r"\d{4}-\d{4}"])
+
+    assert ("/jobs/a" in web.get(f"/retries?{asked}").text) == is_found
+    assert ("/jobs/a" in web.get(f"/retries/errors?{asked}").text) == is_found
 
 
 @pytest.mark.parametrize("path", ["/retries", "/retries/errors", "/dead", "/scheduled", "/retries?q=alert"])

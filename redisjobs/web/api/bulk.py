@@ -69,7 +69,7 @@ def _respond(call: Call[Any, Work], source: JobSet | Queue) -> Any:
         raise QueryError("where, keys, all: give one of them, so that it is clear which jobs are meant")
     if asked.keys is not None:
         return _some(call, source, action, asked.keys)
-    query = Query.parse(asked.where) if asked.where else Query()
+    query = call.view.query({"where": asked.where})
     counted = bulk.count(source, query, budget_s=LOOK_S)
     if asked.dry_run:
         return _worked(call, counted)

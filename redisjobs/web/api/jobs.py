@@ -81,7 +81,7 @@ class Until(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 def found(call: Call[Listing, bytes]) -> FoundJobs:
     """Look everywhere."""
     asked = call.params
-    told = find(call.access, asked.query, limit=asked.limit, budget_s=asked.budget_s, cursor=asked.cursor)
+    told = find(call.access, asked.query(call.view), limit=asked.limit, budget_s=asked.budget_s, cursor=asked.cursor)
     cover = call.view.site.redaction
     listed = [job(cover, one.entry, one.place) for one in told.found if one.entry is not None and one.place]
     return FoundJobs(

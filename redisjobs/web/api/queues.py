@@ -95,7 +95,9 @@ def one(call: Call[Named, bytes]) -> QueueInfo:
 def page(call: Call[NamedListing, bytes]) -> Jobs:
     """Give jobs of a queue."""
     asked = call.params
-    found = search(queue_of(call), asked.query, limit=asked.limit, budget_s=asked.budget_s, cursor=asked.cursor)
+    found = search(
+        queue_of(call), asked.query(call.view), limit=asked.limit, budget_s=asked.budget_s, cursor=asked.cursor
+    )
     return jobs(call.view.site.redaction, found, "queue")
 
 

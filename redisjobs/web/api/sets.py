@@ -52,7 +52,7 @@ def _list(name: str) -> Callable[[Call[Listing, bytes]], Jobs]:
         asked = call.params
         found = search(
             places.place(call.access, name),
-            asked.query,
+            asked.query(call.view),
             limit=asked.limit,
             budget_s=asked.budget_s,
             cursor=asked.cursor,
@@ -66,7 +66,7 @@ def _errors(*names: str) -> Callable[[Call[AskedErrors, bytes]], Groups]:
     def respond(call: Call[AskedErrors, bytes]) -> Groups:
         asked = call.params
         sets = [kind(call.access) for kind in places.SETS if kind.place in names]
-        found = errors.group(sets, asked.query, budget_s=asked.budget_s)
+        found = errors.group(sets, asked.query(call.view), budget_s=asked.budget_s)
         return Groups(
             groups=[_group(call, one) for one in found.groups[: asked.limit]],
             groups_total=len(found.groups),

@@ -21,6 +21,7 @@ from redisjobs.inspector.query import Query
 from redisjobs.inspector.redact import Redaction
 from redisjobs.inspector.search import Found, Located
 from redisjobs.inspector.timeline import timeline
+from redisjobs.web.view import View
 
 MOST = 1_000
 LOOK_S = 0.2
@@ -50,11 +51,10 @@ class Asked(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     until: Annotated[str, Meta(description="Up to then.")] = ""
     where: Annotated[str, Meta(description="Terms such as: class=Mail and error!~timeout.")] = ""
 
-    @property
-    def query(self) -> Query:
-        """What is asked for, to ask it of entries."""
+    def query(self, view: View) -> Query:
+        """Return what is asked for, to ask it of entries."""
         names = {one.name: one.encode_name for one in msgspec.structs.fields(Asked)}
-        return Query.of({told: getattr(self, name) for name, told in names.items()})
+        return view.query({told: getattr(self, name) for name, told in names.items()})
 
 
 class Listing(Asked, frozen=True, forbid_unknown_fields=True, kw_only=True):

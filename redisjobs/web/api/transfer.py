@@ -49,7 +49,7 @@ def _of_queue(call: Call[AskedOfQueue, bytes]) -> Response:
 def _export(call: Call[Asked, bytes] | Call[AskedOfQueue, bytes], source: JobSet | Queue) -> Response:
     if not call.view.user.may_operate:
         raise RefusedError(403, TEXTS.no_export, TEXTS.no_export_remedy)
-    query = call.params.query
+    query = call.params.query(call.view)
     checked(source.place, "name")
     call.view.note(f"export {source.place}", filter=query.terms())
     return StreamingResponse(_joined(export(source, query)), media_type=LINES)

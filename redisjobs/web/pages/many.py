@@ -35,7 +35,7 @@ def query_of(view: View, fields: Sequence[str]) -> Query:
         RefusedError: it asks for something that nobody knows.
     """
     try:
-        return Query.of(chosen(view.params, fields))
+        return view.query(chosen(view.params, fields))
     except QueryError as error:
         raise RefusedError(400, TEXTS.no_query, str(error)) from None
 

@@ -45,7 +45,7 @@ def _show(name: str) -> Callable[[View], Response]:
         start = view.number("start", 0)
         terms, problem, found = chosen(view.params, _ALL), "", Found[SetEntry]([], "", 0, 0)
         try:
-            query = Query.of(terms)
+            query = view.query(terms)
             if query:
                 found = search(jobs, query, limit=PER_PAGE, budget_s=many.LOOK_S, cursor=view.params.get("after", ""))
             else:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from starlette.responses import Response, StreamingResponse
 
 from redisjobs.inspector.places import place
-from redisjobs.inspector.query import Query
 from redisjobs.inspector.transfer import Import, export
 from redisjobs.web.pages.path import Path
 from redisjobs.web.pages.sets import SETS
@@ -25,7 +24,7 @@ def _export(name: str) -> Callable[[View], Response]:
     def show(view: View) -> Response:
         if not view.user.may_operate:
             raise RefusedError(403, TEXTS.no_export, TEXTS.no_export_remedy)
-        query = Query.of(view.params)
+        query = view.query(view.params)
         lines = export(SETS[name](view.access), query)
         view.note(f"export {name}", filter=query.terms())
         headers = {"content-disposition": f'attachment; filename="{name}.jsonl"'}
