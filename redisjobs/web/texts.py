@@ -24,8 +24,8 @@ class Texts:
     __getitem__ = __getattr__
 
     def at(self, name: str, /, **given: Any) -> str:
-        """Return a text with its braces filled."""
-        return self._texts[name].format(**given)
+        """Return a text with its braces filled; `{jobs}` is one job or several, as `count` says."""
+        return self._texts[name].format(jobs="job" if given.get("count") in (1, "1") else "jobs", **given)
 
 
 TEXTS = Texts(
@@ -72,9 +72,9 @@ TEXTS = Texts(
         "pause": "Pause",
         "resume": "Resume",
         "clear": "Clear",
-        "clear_ask": "Delete all {count:,} jobs of the queue {name}?",
+        "clear_ask": "Clear the queue {name}, with {count:,} {jobs}?",
         "clear_note": "What workers hold is not touched. This cannot be undone.",
-        "cleared": "{count:,} jobs deleted",
+        "cleared": "{count:,} {jobs} deleted",
         "paused_note": "{name} is paused: workers of redisjobs leave it alone, Ruby's open-source workers do not",
         "resumed_note": "{name} goes on",
         "no_queues": "No job was pushed yet.",
@@ -86,7 +86,7 @@ TEXTS = Texts(
         "more_listeners": "and {count:,} more",
         "target": "To the queue",
         "move": "Move",
-        "move_title": "Move {count} jobs of {place} to the queue {target}",
+        "move_title": "Move {count} {jobs} of {place} to the queue {target}",
         "move_note": "They go behind what waits there, in their order. Bytes that are no job stay where they are.",
         "no_target": "to which queue?",
         "no_target_remedy": "Go back and name another queue to move the jobs to.",
@@ -186,10 +186,10 @@ TEXTS = Texts(
         "when_hint": "30m, 2026-01-31",
         "exactly": "{count:,}",
         "at_least": "at least {count:,}",
-        "retry_title": "Enqueue {count} jobs of {place} now",
-        "kill_title": "Kill {count} jobs of {place}",
-        "delete_title": "Delete {count} jobs of {place}",
-        "reschedule_title": "Reschedule {count} jobs of {place}",
+        "retry_title": "Enqueue {count} {jobs} of {place} now",
+        "kill_title": "Kill {count} {jobs} of {place}",
+        "delete_title": "Delete {count} {jobs} of {place}",
+        "reschedule_title": "Reschedule {count} {jobs} of {place}",
         "retry_note": "They go into their queues at once. What is no job stays where it is.",
         "kill_note": "They go to the dead set, from where they can be retried. Death handlers are not called.",
         "delete_note": "This cannot be undone. An export keeps a copy.",
@@ -236,7 +236,7 @@ TEXTS = Texts(
         "import_file": "A file",
         "import_lines": "Or lines",
         "do_import": "Import",
-        "import_ask": "Import {count:,} jobs?",
+        "import_ask": "Import {count:,} {jobs}?",
         "import_note": "Each goes back to where it was.",
         "imported": "{count:,} imported",
         "nothing_to_import": "There was no line to import.",
@@ -311,7 +311,8 @@ TEXTS = Texts(
         "job_not_yet": "Not found yet: running jobs, retries, scheduled, dead and queues were looked at, "
         "but not all of them.",
         "job_nowhere": "No such job: not running, in no queue, and not among retries, scheduled or dead.",
-        "job_nowhere_remedy": "It has run, or was deleted. Redis keeps nothing of jobs that are done.",
+        "job_nowhere_remedy": "It has run, or was deleted: Redis keeps nothing of jobs that are done. Or a worker of "
+        "Ruby's took it just now, and tells so at its next heartbeat.",
         # -- dashboard
         "alerts": "Alerts",
         "all_well": "Nothing is wrong, as far as one can see.",

@@ -161,10 +161,10 @@ def test_what_deletes_asks_first(app: RedisJobs, client: Client) -> None:
     app.push("Mail", queue="mail")
 
     asks = client.post("/queue/clear?name=mail")
-    assert "Delete all 1 jobs of the queue mail?" in words(asks.text)
+    assert "Clear the queue mail, with 1 job?" in words(asks.text)
     assert app.queue("mail").size == 1
 
-    assert "1 jobs deleted" in client.act("/queue/clear?name=mail", sure="1")
+    assert "1 job deleted" in client.act("/queue/clear?name=mail", sure="1")
     assert app.queue("mail").size == 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
 import msgspec
@@ -95,6 +96,21 @@ def test_reschedule_gives_it_another_moment(web: Browser, redis: RealRedis) -> N
     web.post(f"/jobs/{JID}", action="reschedule", when="2030-01-31")
 
     assert redis.client.zscore("schedule", RAW) == pytest.approx(1_896_048_000, abs=1)
+
+
+def test_who_retried_a_job_is_told_so_though_a_worker_took_it_at_once(web: Browser, redis: RealRedis) -> None:
+    """One of Ruby's, which tells what it runs at its next heartbeat only."""
+    redis.seed({"retry": {RAW: 5}})
+    with ThreadPoolExecutor(1) as pool:
+        taken = pool.submit(redis.client.brpop, ["queue:low"], 30)
+        eventually(lambda: redis.client.info("clients")["blocked_clients"] == 1)
+
+        page = web.post(f"/jobs/{JID}", action="retry")
+
+        assert taken.result(30)
+    assert (page.status_code, notice(page)) == (200, "1 enqueued")
+    assert "at its next heartbeat" in page.text
+    assert web.get(f"/jobs/{JID}").status_code == 404
 
 
 def test_an_act_that_does_not_fit_its_place_is_refused(web: Browser, redis: RealRedis) -> None:

@@ -212,7 +212,7 @@ def test_a_queue_is_paused_and_resumed_where_the_button_is(
 def test_a_queue_is_cleared_once_somebody_is_sure(redis: RealRedis, web: Browser) -> None:
     redis.seed({"queue:low": [a_payload(queue="low")], "queues": {"low"}})
 
-    assert notice(web.sure("/queue/clear?name=low")) == "1 jobs deleted"
+    assert notice(web.sure("/queue/clear?name=low")) == "1 job deleted"
     assert not redis.client.exists("queue:low")
 
 

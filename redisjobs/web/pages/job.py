@@ -30,7 +30,8 @@ def show(view: View) -> Response:
     jid = view.part("jid")
     found = _locate(view, jid)
     if found.entry is None:
-        return view.page("job_missing.html", 404, jid=jid, partial=found.partial, longer="longer" in view.params)
+        status = 200 if view.notice else 404  # who acted on it just now is told here how that went
+        return view.page("job_missing.html", status, jid=jid, partial=found.partial, longer="longer" in view.params)
     shown = view.site.redaction.entry(found.entry)
     return view.page(
         "job.html",
