@@ -181,8 +181,10 @@ def process(client: redis.Redis, number: int, now: float) -> None:
         "rtt_us": 210 + number,
     }
     work: dict[Any, Any] = {}
+    held = [(QUEUE, job(7 * number + 5, now, place="work"))]
     for thread in range(5):
         running = job(thread + 7 * number, now, queue=QUEUES[thread], place="work")
+        held.append((QUEUES[thread], running))
         run_at = int(now) - thread**4 - number % 7
         work[f"t{thread}"] = msgspec.json.encode(
             {"queue": QUEUES[thread], "payload": running.decode(), "run_at": run_at}
@@ -192,10 +194,10 @@ def process(client: redis.Redis, number: int, now: float) -> None:
         pipe.hset(identity, mapping={"info": msgspec.json.encode(info), **beat})
         pipe.hset(f"{identity}:work", mapping=work)
         if ours:
-            pipe.sadd("lease-queues", QUEUE)
-            pipe.hset(f"lease-owners:{{queue:{QUEUE}}}", identity, 10)
-            ahead = job(7 * number + 5, now, place="work")
-            pipe.lpush(f"lease:{{queue:{QUEUE}}}:{identity}", job(7 * number + 1, now, place="work"), ahead)
+            pipe.sadd("lease-queues", *QUEUES)
+            for queue, raw in held:
+                pipe.hset(f"lease-owners:{{queue:{queue}}}", identity, 10)
+                pipe.lpush(f"lease:{{queue:{queue}}}:{identity}", raw)
         pipe.expire(identity, LIFETIME_S)
         pipe.expire(f"{identity}:work", LIFETIME_S)
         pipe.execute()

@@ -30,10 +30,12 @@ def page(app: RedisJobs, redis: RealRedis, serve: Callable[[Any], Site], visitor
     redis.seed({"queue:low": [a_payload(jid=jid * 24, queue="low", args=[jid]) for jid in JOBS], "queues": {"low"}})
     now = time.time()
     info = {"hostname": "host-1", "pid": 7, "queues": ["low"], "version": "redisjobs 0.1", "started_at": now - 60}
-    work = {"queue": "low", "run_at": int(now), "payload": a_payload(jid="r" * 24, queue="low").decode()}
+    running = a_payload(jid="r" * 24, queue="low")
+    work = {"queue": "low", "run_at": int(now), "payload": running.decode()}
     redis.client.sadd("processes", PROCESS)
     redis.client.hset(PROCESS, mapping={"info": json.dumps(info), "concurrency": 5, "busy": 1, "beat": now})
     redis.client.hset(f"{PROCESS}:work", "t0", json.dumps(work))
+    redis.client.lpush(f"lease:{{queue:low}}:{PROCESS}", running)
     opened = visitor.page(f"{serve(app.web()).url}/queues")
     opened.set_default_timeout(SOON_MS)
     yield opened
