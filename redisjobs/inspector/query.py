@@ -175,7 +175,7 @@ class Query(Struct, frozen=True, dict=True):
             return False
         if self.is_timed and not self._is_then(entry_time(entry)):
             return False
-        shown = entry if self.cover is None or not self else self.cover.entry(entry)
+        shown = self.cover.entry(entry) if self.cover is not None and self._checks else entry
         return all(check(entry if field == "jid" else shown) for field, check in self._checks)
 
     def _is_then(self, at: float | None) -> bool:

@@ -145,8 +145,8 @@ def test_killed_again_and_again_it_loses_nothing_and_ends_what_it_began(
         keys = [b"queue:mail", *redis.client.keys("lease:*")]
         return [raw.decode() for key in keys for raw in redis.client.lrange(key, 0, -1)]
 
-    def connected() -> set[str]:
-        return {client["id"] for one in {redis, target} for client in one.client.client_list()}
+    def connected() -> set[tuple[int, str]]:
+        return {(one.port, client["id"]) for one in (redis, target) for client in one.client.client_list()}
 
     ours = connected()
     for kill in range(1, 7):
